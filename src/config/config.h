@@ -1,0 +1,115 @@
+/* The configuration as typed, checked data: the option structs of the layers below, and those of
+ * worker and master. Made by config/read, checked by config/check, completed by config/open (roots,
+ * logs, contexts), const from there on. */
+#ifndef LATCH_CONFIG_CONFIG_H
+#define LATCH_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "handler/files.h"
+#include "handler/redirect.h"
+#include "handler/route.h"
+#include "net/sock.h"
+#include "protocol/access.h"
+#include "protocol/conn.h"
+#include "tls/closing.h"
+#include "tls/context.h"
+
+/* Where a thing stands in the configuration, for errors found later. */
+struct config_place {
+	const char *file; /* owned by the configuration's list of files */
+	int line;
+};
+
+enum sigpipe_policy { SIGPIPE_IGNORE, SIGPIPE_LOG, SIGPIPE_DEFAULT };
+
+struct config_listener {
+	struct config_place place;
+	char *name;
+	char *address_text;
+	struct sock_address address;
+	bool tls;
+	struct closing_policy shutdown; /* the global one where the listener has none */
+	int backlog;
+	/* opened: */
+	struct tls_sites *tls_sites;    /* NULL on plain */
+	struct route_table routes;
+};
+
+struct config_pair {
+	struct config_place place;
+	char *certificate, *private_key; /* absolute paths */
+};
+
+enum config_handler { CONFIG_HANDLER_NONE, CONFIG_HANDLER_FILES, CONFIG_HANDLER_REDIRECT, CONFIG_HANDLER_STATUS };
+
+struct config_route {
+	struct config_place place;
+	char *path;
+	enum config_handler handler;
+	struct files_options files;
+	struct redirect_options redirect;
+	struct sock_range *allow, *deny;
+	size_t nallow, ndeny;
+};
+
+struct config_site {
+	struct config_place place;
+	char **names;
+	size_t nnames;
+	bool is_default;
+	char **listeners; /* names; none: by the rule of CONTRACT */
+	size_t nlisteners;
+	struct config_pair *pairs; /* one, or one a key type */
+	size_t npairs;
+	char *passphrase_file;     /* absolute, or "" */
+	struct access_log access;  /* the global one where the site has none */
+	struct route_field *headers;
+	size_t nheaders;
+	struct config_route *routes;
+	size_t nroutes;
+	/* opened: */
+	struct ssl_ctx_st *context;
+	struct route_site serving;
+};
+
+struct config {
+	char *path;                /* of the main file; NULL: --serve */
+	char **files;              /* every file read, the main one first; owned */
+	size_t nfiles;
+
+	int workers;               /* 0: one per online CPU */
+	char *user, *group;
+	bool user_is_set;          /* named outright */
+	enum sigpipe_policy sigpipe;
+	struct closing_policy shutdown;
+	struct tls_options tls;
+	struct conn_timeouts timeouts;
+	struct conn_limits limits;
+	int64_t reload_ready_ms, reload_drain_ms;
+	enum log_level log_level;
+	enum log_target log_target;
+	char *log_path;            /* with LOG_TARGET_FILE */
+	struct access_log access;
+
+	struct config_listener *listeners;
+	size_t nlisteners;
+	struct config_site *sites;
+	size_t nsites;
+
+	/* opened: */
+	struct log_file *log_files; /* [0] is the error log where that is a file; paths are distinct */
+	size_t nlog_files;
+	char *serve_pem;            /* --serve: leaf and key in memory */
+	char *serve_ca_path;
+};
+
+void config_free(struct config *c); /* NULL and half-built are fine; closes what open opened */
+
+/* Does `site` answer on `listener`? The rule of CONTRACT "none named: ...". */
+bool config_site_is_on(const struct config_site *site, const struct config_listener *listener);
+
+#endif

@@ -1,0 +1,76 @@
+/* The board: one shared-memory table of counters, a slot a worker. Each slot has one writer, the
+ * worker that holds it; everybody may read. Counters of a slot only ever grow, also when the slot
+ * goes to the next worker, so totals survive respawns and reloads. Gauges (`live`, ...) are the
+ * holder's and the master zeroes them when it reaps. Relaxed atomics: no lock on any path.
+ *
+ * Also the fair accept: board_gate() says whether a worker should leave new connections to others. */
+#ifndef LATCH_IPC_BOARD_H
+#define LATCH_IPC_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6 };
+
+enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_SERVING, BOARD_DRAINING };
+
+struct board_slot {
+	/* gauges of the holder */
+	uint32_t state; /* enum board_state */
+	int32_t pid;
+	uint32_t generation;
+	uint32_t live;      /* connections now */
+	uint32_t accepting; /* 1: it takes new connections (inside the gate) */
+	uint64_t turns;     /* of its loop: the heartbeat */
+	int64_t beat_ms;    /* CLOCK_MONOTONIC of the last turn or tick */
+	/* counters */
+	uint64_t connections;
+	uint64_t handshakes_full_12, handshakes_full_13, handshakes_resumed_12, handshakes_resumed_13;
+	uint64_t handshakes_failed;
+	uint64_t requests;
+	uint64_t responses[BOARD_STATUS_CLASSES]; /* [2] is 2xx */
+	uint64_t bytes_sent;
+	uint64_t closures[BOARD_CLOSURES]; /* by enum closure of tls/closing */
+	uint64_t sigpipes;
+	uint64_t accept_errors;
+} __attribute__((aligned(128)));
+
+struct board {
+	/* written by the master */
+	uint64_t started_wall; /* seconds since 1970 */
+	uint32_t generation;   /* the serving one */
+	uint32_t respawns;
+	uint32_t reloads_ok, reloads_failed;
+	uint32_t last_reload_ok;
+	uint32_t nslots; /* slots from 0 that were ever used */
+	struct board_slot slot[BOARD_SLOTS];
+};
+
+/* Shared by fork; NULL: `e`. Never freed before the process ends, but for tests. */
+struct board *board_new(struct err *e);
+void board_free(struct board *b);
+
+/* Single-writer increment and store that other processes may read meanwhile. */
+#define board_add(counter, n) \
+	__atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (n), __ATOMIC_RELAXED)
+#define board_set(gauge, v) __atomic_store_n(&(gauge), (v), __ATOMIC_RELAXED)
+#define board_get(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+/* Master: takes a free slot for a new worker of `generation` (state STARTING), or -1. */
+int board_take(struct board *b, uint32_t generation);
+/* Master: after the holder is reaped: gauges to zero, state FREE. */
+void board_release(struct board *b, unsigned slot);
+
+/* Sums of all slots, as one slot; gauges are sums over holders, `state` and the like are zero. */
+void board_total(const struct board *b, struct board_slot *ret);
+/* max/mean of live connections over the serving workers of the serving generation; 1 when none. */
+double board_imbalance(const struct board *b);
+
+/* Should the worker of `slot` take new connections? True while its live count is at most the mean of
+ * the serving workers of its generation plus a slack of 2 + mean/32. When false, *ret_relief is the
+ * slot of the least loaded other worker, whom to poke before leaving. */
+bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief);
+
+#endif

@@ -1,0 +1,57 @@
+/* Access log lines: common, combined, JSON; and the closure and handshake events. Lines gather in a
+ * buffer and are written when it is half full or, at the latest, 100 ms after the first. */
+#ifndef LATCH_PROTOCOL_ACCESS_H
+#define LATCH_PROTOCOL_ACCESS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
+
+/* A log file, shared by all sites that name the same path; opened by config/open. */
+struct log_file {
+	char *path;
+	int fd;
+	struct buf pending; /* the worker's; lines not yet written */
+};
+
+struct access_log {
+	enum log_target target; /* OFF, STDERR, JOURNAL, FILE */
+	enum access_format format;
+	char *path;            /* with FILE */
+	struct log_file *file; /* with FILE; of the configuration's list */
+};
+
+struct access_request {
+	struct str client, site, method, target, protocol, referer, user_agent;
+	int status;
+	uint64_t bytes, duration_us;
+	struct str tls_version, tls_cipher;
+	int tls_resumed; /* -1: plain connection */
+	unsigned worker, generation;
+	uint64_t stream; /* number of the request on its connection, from 1 */
+	int64_t wall_ms; /* when it was received */
+};
+
+struct access_close {
+	struct str client, site, closure;
+	uint64_t requests, bytes, duration_us;
+	int64_t wall_ms;
+};
+
+struct access_handshake {
+	struct str client, sni, reason;
+	int alert; /* -1: none */
+	int64_t wall_ms;
+};
+
+void access_write_request(struct access_log *log, const struct access_request *r);
+/* JSON format and journal only; other formats have no line for these two. */
+void access_write_close(struct access_log *log, const struct access_close *c);
+void access_write_handshake(struct access_log *log, const struct access_handshake *h);
+/* Writes what gathered; a write that fails is reported once and the lines are dropped. */
+void access_flush(struct log_file *file);
+
+#endif

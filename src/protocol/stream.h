@@ -1,0 +1,84 @@
+/* One exchange: a request and the response that a handler gives. A handler cannot tell which
+ * protocol it serves.
+ *
+ *   RECEIVED --handler--> REPLIED --the protocol pulls the content--> DONE
+ *                                                                  \-> BROKEN (source failed)
+ *
+ * Back-pressure is by pull: the handler gives a source, the protocol asks it for as much as the
+ * connection has room for. */
+#ifndef LATCH_PROTOCOL_STREAM_H
+#define LATCH_PROTOCOL_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "http/message.h"
+#include "http/uri.h"
+
+struct board;
+struct conn;
+
+enum { STREAM_FIELDS_MAX = 24, STREAM_ARENA_MAX = 256 * 1024 };
+
+/* Where content comes from. */
+struct source {
+	/* At most n bytes to p: how many, 0: the end, -1: it broke (the stream ends as broken). */
+	ssize_t (*read)(struct source *, void *p, size_t n);
+	/* The stream is done with it; may be NULL. */
+	void (*close)(struct source *);
+};
+
+struct response {
+	int status; /* 0: not replied yet */
+	unsigned nfields;
+	struct { struct str name, value; } field[STREAM_FIELDS_MAX];
+	bool has_length;
+	uint64_t length;       /* of the content, also for HEAD */
+	struct str memory;     /* content in memory that lives as long as the stream; or */
+	struct source *source; /* content to pull; both unset: no content */
+};
+
+struct stream {
+	struct conn *conn;
+	struct arena arena;
+	struct request request;
+	struct target target;
+	struct str path;     /* decoded, no dot segments */
+	struct str host;     /* Host or :authority without port; "" in HTTP/1.0 without Host */
+	struct response response;
+	const void *site;    /* what served it, for logs; borrowed */
+	struct str site_name;
+	uint64_t number;     /* on its connection, from 1 */
+	uint64_t sent;       /* content bytes handed to the connection */
+	int64_t started_us;
+	int64_t wall_ms;
+};
+
+/* What a handler may know about the connection. */
+struct stream_peer {
+	const struct sockaddr_storage *address;
+	bool tls;
+	unsigned local_port;
+};
+
+/* A handler: answers by stream_reply() before it returns. `options` are its own of the route. */
+typedef void handler_fn(struct stream *s, const void *options);
+
+/* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers the
+ * stream in any case (404, 421, ... included). */
+typedef void route_fn(struct stream *s, void *routes);
+
+/* Fields keep name and value slices: static, of the route's options, or of the stream's arena.
+ * False (and a broken stream) when there is no room: a programming error for fixed sets. */
+bool stream_add_field(struct stream *s, struct str name, struct str value);
+/* Sets the status; without content so far it is an empty response. */
+void stream_reply(struct stream *s, int status);
+/* A whole small page: status, media type, text (lives as long as the stream). */
+void stream_reply_text(struct stream *s, int status, struct str type, struct str text);
+/* An error page of ours for this status, in HTML. */
+void stream_reply_error(struct stream *s, int status);
+
+#endif

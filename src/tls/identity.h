@@ -1,0 +1,20 @@
+/* Reference identity checks of RFC 9525: SAN only, one whole left-most-label wildcard, IP addresses;
+ * the CN never. For clients. */
+#ifndef LATCH_TLS_IDENTITY_H
+#define LATCH_TLS_IDENTITY_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct ssl_st;
+
+/* Sets SNI (not for IP addresses; `sni` NULL: host) and remembers `host` as the reference identity.
+ * Hand over before the handshake. */
+int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, struct err *e);
+/* After the handshake: does the peer's certificate carry the identity? On -1 the sentence names what
+ * was expected and what the certificate has. */
+int tls_identity_check(struct ssl_st *ssl, const char *host, struct err *e);
+
+#endif

@@ -1,0 +1,32 @@
+/* The ticket ring: session-ticket keys in shared memory, made and rotated by the master, read by all
+ * workers of all generations (RFC 5077 section 4, RFC 8446 section 4.6.1).
+ *
+ * A sealed memfd with a sequence lock. The newest key encrypts, all decrypt. A ticket that was
+ * decrypted is renewed, also on a resumed TLS 1.3 connection (the callback returns 2), so that a
+ * client that uses each ticket once can go on resuming. */
+#ifndef LATCH_TLS_TICKET_H
+#define LATCH_TLS_TICKET_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct ssl_ctx_st;
+struct ticket_ring; /* the mapping; opaque */
+
+enum { TICKET_KEEP_MAX = 8 };
+
+/* A new ring with one key; the caller's mapping is writable. -1: `e`. The descriptor (see
+ * ticket_ring_fd) is close-on-exec, size-sealed. */
+struct ticket_ring *ticket_ring_new(struct err *e);
+/* A second, read-only view of the same memory for a worker; the writable one is unmapped in this
+ * process. 0 or -1. */
+int ticket_ring_make_readonly(struct ticket_ring *r, struct err *e);
+void ticket_ring_free(struct ticket_ring *r);
+int ticket_ring_fd(const struct ticket_ring *r);
+/* Puts a new key in front; `keep` older ones stay (1 to TICKET_KEEP_MAX - 1), older are wiped. */
+int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e);
+/* Installs the callback. The ring must outlive the context. One ticket a handshake. */
+void ticket_ring_use(struct ticket_ring *r, struct ssl_ctx_st *ctx);
+
+#endif
