@@ -41,6 +41,13 @@ struct response {
 	struct source *source; /* content to pull; both unset: no content */
 };
 
+/* What a handler may know about the connection. */
+struct stream_peer {
+	const struct sockaddr_storage *address;
+	bool tls;
+	unsigned local_port;
+};
+
 struct stream {
 	struct conn *conn;
 	struct arena arena;
@@ -49,19 +56,16 @@ struct stream {
 	struct str path;     /* decoded, no dot segments */
 	struct str host;     /* Host or :authority without port; "" in HTTP/1.0 without Host */
 	struct response response;
-	const void *site;    /* what served it, for logs; borrowed */
+	struct stream_peer peer;   /* filled by the connection */
+	const struct board *board; /* the worker's, for the status page; NULL in tests */
+	/* Before the route is called: the site that SNI chose on a TLS connection, NULL on a plain one.
+	 * Afterwards: the site that served it, or NULL. Borrowed; for logs. */
+	const void *site;
 	struct str site_name;
 	uint64_t number;     /* on its connection, from 1 */
 	uint64_t sent;       /* content bytes handed to the connection */
 	int64_t started_us;
 	int64_t wall_ms;
-};
-
-/* What a handler may know about the connection. */
-struct stream_peer {
-	const struct sockaddr_storage *address;
-	bool tls;
-	unsigned local_port;
 };
 
 /* A handler: answers by stream_reply() before it returns. `options` are its own of the route. */
