@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+enum { BOARD_TICK_MS = 500, BOARD_STALE_MS = 2000 };
 enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6 };
 
 enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_SERVING, BOARD_DRAINING };
@@ -70,7 +71,11 @@ double board_imbalance(const struct board *b);
 
 /* Should the worker of `slot` take new connections? True while its live count is at most the mean of
  * the serving workers of its generation plus a slack of 2 + mean/32. When false, *ret_relief is the
- * slot of the least loaded other worker, whom to poke before leaving. */
+ * slot of the least loaded other worker, whom to poke before leaving.
+ *
+ * A worker whose beat_ms is more than BOARD_STALE_MS behind clock_ms() counts for nothing: one that
+ * is stopped or hung must not hold the others back. So a serving worker stamps beat_ms at least every
+ * BOARD_TICK_MS, also when idle, and one that left asks again at each tick. */
 bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief);
 
 #endif

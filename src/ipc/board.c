@@ -1,0 +1,167 @@
+/* The shared table of counters and the fair accept. Knows nothing of processes: who holds a slot is
+ * the master's word, and a worker may write nonsense, so every reader clamps what it indexes with.
+ * Refuses to lock: all fields have one writer, and a sum may be a few events old. */
+#include "ipc/board.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+struct board *board_new(struct err *e)
+{
+	struct board *b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (b == MAP_FAILED) {
+		err_errno(e, ERR_SYSTEM, errno, "cannot map the board");
+		return NULL;
+	}
+	b->started_wall = (uint64_t)time(NULL);
+	b->last_reload_ok = 1;
+	return b;
+}
+
+void board_free(struct board *b)
+{
+	if (b)
+		munmap(b, sizeof(*b));
+}
+
+static unsigned used_slots(const struct board *b)
+{
+	uint32_t n = board_get(b->nslots);
+
+	return n < BOARD_SLOTS ? n : BOARD_SLOTS;
+}
+
+int board_take(struct board *b, uint32_t generation)
+{
+	unsigned i = 0;
+
+	while (i < BOARD_SLOTS && board_get(b->slot[i].state) != BOARD_FREE)
+		i++;
+	if (i == BOARD_SLOTS)
+		return -1;
+	board_set(b->slot[i].generation, generation);
+	board_set(b->slot[i].beat_ms, clock_ms());
+	board_set(b->slot[i].state, (uint32_t)BOARD_STARTING);
+	if (i >= used_slots(b))
+		board_set(b->nslots, i + 1);
+	return (int)i;
+}
+
+void board_release(struct board *b, unsigned slot)
+{
+	assert(slot < BOARD_SLOTS);
+	board_set(b->slot[slot].pid, 0);
+	board_set(b->slot[slot].generation, 0u);
+	board_set(b->slot[slot].live, 0u);
+	board_set(b->slot[slot].accepting, 0u);
+	board_set(b->slot[slot].turns, (uint64_t)0);
+	board_set(b->slot[slot].beat_ms, (int64_t)0);
+	board_set(b->slot[slot].state, (uint32_t)BOARD_FREE);
+}
+
+/* Where the 64-bit counters are that sums are made of; all of them but the gauges. */
+static const struct {
+	size_t offset, count;
+} counters[] = {
+#define COUNTER(field, n) { offsetof(struct board_slot, field), n }
+	COUNTER(connections, 1),
+	COUNTER(handshakes_full_12, 1),
+	COUNTER(handshakes_full_13, 1),
+	COUNTER(handshakes_resumed_12, 1),
+	COUNTER(handshakes_resumed_13, 1),
+	COUNTER(handshakes_failed, 1),
+	COUNTER(requests, 1),
+	COUNTER(responses, BOARD_STATUS_CLASSES),
+	COUNTER(bytes_sent, 1),
+	COUNTER(closures, BOARD_CLOSURES),
+	COUNTER(sigpipes, 1),
+	COUNTER(accept_errors, 1),
+#undef COUNTER
+};
+
+static void add_counters(struct board_slot *sum, const struct board_slot *s)
+{
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		uint64_t *to = (void *)((char *)sum + counters[i].offset);
+		const uint64_t *from = (const void *)((const char *)s + counters[i].offset);
+
+		for (size_t k = 0; k < counters[i].count; k++)
+			to[k] += board_get(from[k]);
+	}
+}
+
+void board_total(const struct board *b, struct board_slot *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned i = 0; i < used_slots(b); i++) {
+		const struct board_slot *s = &b->slot[i];
+
+		add_counters(ret, s);
+		if (board_get(s->state) == BOARD_FREE)
+			continue;
+		ret->live += board_get(s->live);
+		ret->accepting += board_get(s->accepting);
+		ret->turns += board_get(s->turns);
+	}
+}
+
+static bool is_serving(const struct board_slot *s, uint32_t generation)
+{
+	return board_get(s->state) == BOARD_SERVING && board_get(s->generation) == generation;
+}
+
+double board_imbalance(const struct board *b)
+{
+	uint32_t generation = board_get(b->generation);
+	uint64_t sum = 0, n = 0, max = 0;
+
+	for (unsigned i = 0; i < used_slots(b); i++) {
+		uint32_t live = board_get(b->slot[i].live);
+
+		if (!is_serving(&b->slot[i], generation))
+			continue;
+		n++;
+		sum += live;
+		max = live > max ? live : max;
+	}
+	return sum ? (double)max * (double)n / (double)sum : 1.0;
+}
+
+bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief)
+{
+	uint32_t generation, own, least = UINT32_MAX;
+	int64_t now = clock_ms();
+	uint64_t sum, n = 1;
+	unsigned relief = slot;
+
+	assert(slot < BOARD_SLOTS);
+	generation = board_get(b->slot[slot].generation);
+	sum = own = board_get(b->slot[slot].live);
+	for (unsigned i = 0; i < used_slots(b); i++) {
+		const struct board_slot *s = &b->slot[i];
+		uint32_t live;
+
+		if (i == slot || !is_serving(s, generation) ||
+			now - board_get(s->beat_ms) > BOARD_STALE_MS)
+			continue;
+		live = board_get(s->live);
+		n++;
+		sum += live;
+		if (live < least) {
+			least = live;
+			relief = i;
+		}
+	}
+	if (own * n <= sum + 2 * n + sum / 32)
+		return true;
+	*ret_relief = relief;
+	return false;
+}
