@@ -21,7 +21,11 @@
 struct board;
 struct conn;
 
-enum { STREAM_FIELDS_MAX = 24, STREAM_ARENA_MAX = 256 * 1024 };
+enum {
+	STREAM_FIELDS_MAX = 24,
+	STREAM_HANDLER_FIELDS = 8, /* of them for the handler */
+	STREAM_ARENA_MAX = 256 * 1024
+};
 
 /* Where content comes from. */
 struct source {
@@ -59,7 +63,7 @@ struct stream {
 	struct stream_peer peer;   /* filled by the connection */
 	const struct board *board; /* the worker's, for the status page; NULL in tests */
 	/* Before the route is called: the site that SNI chose on a TLS connection, NULL on a plain one.
-	 * Afterwards: the site that served it, or NULL. Borrowed; for logs. */
+	 * Afterwards: the site that answered (a 421 on TLS: still that of SNI), NULL if none. Borrowed. */
 	const void *site;
 	struct str site_name;
 	uint64_t number;     /* on its connection, from 1 */
@@ -76,13 +80,20 @@ typedef void handler_fn(struct stream *s, const void *options);
 typedef void route_fn(struct stream *s, void *routes);
 
 /* Fields keep name and value slices: static, of the route's options, or of the stream's arena.
- * False (and a broken stream) when there is no room: a programming error for fixed sets. */
+ * False when there is no room: a programming error for fixed sets, which have room for
+ * STREAM_HANDLER_FIELDS; the rest is for the fields of the site. */
 bool stream_add_field(struct stream *s, struct str name, struct str value);
-/* Sets the status; without content so far it is an empty response. */
+/* Sets the status. Content that was set before stays; without any it is an empty response, with a
+ * length of 0 where the status allows one. */
 void stream_reply(struct stream *s, int status);
 /* A whole small page: status, media type, text (lives as long as the stream). */
 void stream_reply_text(struct stream *s, int status, struct str type, struct str text);
-/* An error page of ours for this status, in HTML. */
+/* A small HTML page of ours: the status as heading and `html` (escaped already, may be empty) under
+ * it, which is copied. Content that was set before is dropped, fields stay. */
+void stream_reply_page(struct stream *s, int status, struct str html);
+/* The page for this status with nothing under the heading. */
 void stream_reply_error(struct stream *s, int status);
+/* `text` with & < > " ' as references, in the stream's arena; p NULL: no room. */
+struct str stream_escape_html(struct stream *s, struct str text);
 
 #endif
