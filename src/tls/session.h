@@ -37,6 +37,7 @@ enum {
 /* What all sessions of a process share. */
 struct session_env {
 	struct buf out;      /* of the session that is running; empty between turns of sessions */
+	struct session *owner; /* whose bytes are in `out`; NULL: it is empty */
 	bool nosignal;       /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
 };
 void session_env_init(struct session_env *env, bool nosignal);
@@ -54,6 +55,10 @@ struct session {
 	bool sent_close;     /* our close_notify is written */
 	bool reset;          /* the socket is dead */
 	bool failed;         /* fatal TLS error: nothing more can be sent, not even close_notify */
+	bool dry;            /* the last read from the socket came back empty-handed */
+	bool hold;           /* session_read() takes only what is inside already */
+	uint8_t recvs_left;  /* of the running call, so that no peer keeps it for itself */
+	int16_t alert_sent;  /* the fatal alert that we sent, -1: none */
 	void *site;          /* what tls/sites chose; borrowed */
 	uint64_t bytes_in, bytes_out; /* of the socket */
 };
@@ -65,9 +70,11 @@ int session_open(struct session *s, struct session_env *env, int fd, struct ssl_
  * cache if `forget`. Idempotent. */
 void session_close(struct session *s, bool forget);
 
-/* Goes on with the handshake until IO_OK. */
+/* Goes on with the handshake until IO_OK. Flushes by itself, but for one case: with IO_OK and
+ * session_has_input() the last flight (a ticket) waits for the answer that is about to be written;
+ * the owner's session_flush() at the end of its turn sends both. */
 enum io_status session_handshake(struct session *s);
-/* At most n bytes of content. IO_OK: *ret_n > 0. */
+/* At most n bytes of content. IO_OK: *ret_n > 0. After IO_FAIL an alert, if one was due, is sent. */
 enum io_status session_read(struct session *s, void *p, size_t n, size_t *ret_n);
 /* Is decrypted or received data waiting inside, which no poll on the descriptor would tell? */
 bool session_has_input(const struct session *s);
@@ -77,7 +84,8 @@ enum io_status session_write(struct session *s, const void *p, size_t n, size_t 
 /* Sends what gathered. IO_OK: all gone; IO_WANT_WRITE: the kernel's buffer is full, the rest is kept
  * in `pending`. Must be called before another session runs. */
 enum io_status session_flush(struct session *s);
-/* Writes our close_notify (once; nothing on a plain session or a failed one), then flush. */
+/* Writes our close_notify (once; nothing on a plain session, a failed one or during the handshake),
+ * then flushes. While `pending` is not empty nothing can be written: call again when it is. */
 void session_send_close(struct session *s);
 
 /* Facts, valid after the handshake; static or session-lived text, "" on a plain session. */

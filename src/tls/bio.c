@@ -1,0 +1,128 @@
+/* The socket BIO: what OpenSSL reads comes straight from recv(), what it writes gathers in the
+ * process's output buffer until the session is flushed. It refuses two things: to show OpenSSL a FIN
+ * (the session is told instead, and can still answer), and to mix the bytes of two sessions. */
+#include "tls/bio.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+
+static BIO_METHOD *method; /* made once a process, before or after the fork */
+static int method_type;
+
+enum io_status bio_recv(struct session *s, void *p, size_t n, size_t *ret_n)
+{
+	s->dry = true;
+	if (s->peer_fin || s->recvs_left == 0)
+		return IO_WANT_READ;
+	s->recvs_left--;
+	ssize_t got;
+	do
+		got = recv(s->fd, p, n, 0);
+	while (got < 0 && errno == EINTR);
+	if (got > 0) {
+		s->dry = false;
+		s->bytes_in += (uint64_t)got;
+		*ret_n = (size_t)got;
+		return IO_OK;
+	}
+	if (got == 0) {
+		s->peer_fin = true;
+		return IO_WANT_READ;
+	}
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return IO_WANT_READ;
+	s->reset = true;
+	return IO_RESET;
+}
+
+enum io_status bio_gather(struct session *s, const void *p, size_t n)
+{
+	struct session_env *env = s->env;
+
+	assert(env->owner == NULL || env->owner == s);
+	if (s->reset)
+		return IO_RESET;
+	if (buf_len(&s->pending) > 0 || !buf_append(&env->out, p, n))
+		return IO_WANT_WRITE;
+	env->owner = s;
+	return IO_OK;
+}
+
+static int on_read(BIO *b, char *p, size_t n, size_t *ret_n)
+{
+	BIO_clear_retry_flags(b);
+	*ret_n = 0;
+	switch (bio_recv(BIO_get_data(b), p, n, ret_n)) {
+	case IO_OK:
+		return 1;
+	case IO_WANT_READ:
+		BIO_set_retry_read(b);
+		return -1;
+	default:
+		return -1;
+	}
+}
+
+static int on_write(BIO *b, const char *p, size_t n, size_t *ret_n)
+{
+	BIO_clear_retry_flags(b);
+	*ret_n = 0;
+	switch (bio_gather(BIO_get_data(b), p, n)) {
+	case IO_OK:
+		*ret_n = n;
+		return 1;
+	case IO_WANT_WRITE:
+		BIO_set_retry_write(b);
+		return -1;
+	default:
+		return -1;
+	}
+}
+
+/* A flush succeeds: the owner of the session says when bytes leave. */
+static long on_ctrl(BIO *b, int command, long n, void *p)
+{
+	(void)b, (void)n, (void)p;
+	return command == BIO_CTRL_FLUSH;
+}
+
+static bool make_method(void)
+{
+	int index = BIO_get_new_index();
+
+	if (index < 0)
+		return false;
+	method_type = index | BIO_TYPE_SOURCE_SINK;
+	method = BIO_meth_new(method_type, "latch session");
+	if (!method)
+		return false;
+	BIO_meth_set_read_ex(method, on_read);
+	BIO_meth_set_write_ex(method, on_write);
+	BIO_meth_set_ctrl(method, on_ctrl);
+	return true;
+}
+
+struct bio_st *bio_new(struct session *s)
+{
+	if (!method && !make_method())
+		return NULL;
+	BIO *b = BIO_new(method);
+	if (!b)
+		return NULL;
+	BIO_set_data(b, s);
+	BIO_set_init(b, 1);
+	return b;
+}
+
+struct session *bio_session(const struct ssl_st *ssl)
+{
+	BIO *b = SSL_get_rbio(ssl);
+
+	if (!b || !method || BIO_method_type(b) != method_type)
+		return NULL;
+	return BIO_get_data(b);
+}

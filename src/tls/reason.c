@@ -1,0 +1,126 @@
+/* OpenSSL's error queue as one sentence. The first entry is the cause, the others are the way up.
+ * It refuses to leave anything in the queue: a stale entry would be taken for another session's. */
+#include "tls/reason.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include "tls/bio.h"
+
+enum { ALERT_OFFSET = 1000 /* SSL_AD_REASON_OFFSET */, ALERT_END = ALERT_OFFSET + 256 };
+
+/* Where OpenSSL's words do not say what happened. */
+static const struct {
+	int reason;
+	const char *sentence;
+} plain_words[] = {
+	{ SSL_R_HTTP_REQUEST, "the peer speaks plain HTTP" },
+	{ SSL_R_HTTPS_PROXY_REQUEST, "the peer takes this for an HTTP proxy" },
+	{ SSL_R_WRONG_VERSION_NUMBER, "the peer does not speak TLS" },
+	{ SSL_R_UNSUPPORTED_PROTOCOL, "no TLS version that both sides allow" },
+	{ SSL_R_NO_SHARED_CIPHER, "no cipher suite that both sides allow" },
+	{ SSL_R_NO_SUITABLE_KEY_SHARE, "no group that both sides allow" },
+	{ SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, "no signature algorithm that fits the certificate" },
+	{ SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol that both sides speak" },
+	{ SSL_R_CLIENTHELLO_TLSEXT, "no site has the name that the client asked for" },
+	{ SSL_R_CALLBACK_FAILED, "no site has the name that the client asked for" },
+};
+
+static void set_word(struct tls_reason *r, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 1 < sizeof(r->word); text++)
+		r->word[n++] = isalnum((unsigned char)*text) ?
+			(char)tolower((unsigned char)*text) : '_';
+	r->word[n] = '\0';
+}
+
+/* "tlsv1 alert unknown ca" is "alert_unknown_ca", whatever the version in front. */
+static void take_alert(struct tls_reason *r, int reason, const char *text)
+{
+	const char *name = strstr(text, "alert ");
+
+	r->alert = reason - ALERT_OFFSET;
+	r->alert_by_peer = true;
+	if (!name) {
+		snprintf(r->sentence, sizeof(r->sentence), "the peer sent the alert %s",
+			SSL_alert_desc_string_long(r->alert));
+		set_word(r, r->sentence + strlen("the peer sent the "));
+		return;
+	}
+	set_word(r, name);
+	snprintf(r->sentence, sizeof(r->sentence), "the peer sent the alert%s",
+		name + strlen("alert"));
+}
+
+static void take_ssl(struct tls_reason *r, int reason, const char *text)
+{
+	set_word(r, text);
+	snprintf(r->sentence, sizeof(r->sentence), "%s", text);
+	for (size_t i = 0; i < sizeof(plain_words) / sizeof(plain_words[0]); i++)
+		if (plain_words[i].reason == reason)
+			snprintf(r->sentence, sizeof(r->sentence), "%s", plain_words[i].sentence);
+}
+
+static void take_entry(struct tls_reason *r, unsigned long code)
+{
+	const char *text = ERR_reason_error_string(code);
+	int reason = ERR_GET_REASON(code);
+
+	if (ERR_SYSTEM_ERROR(code)) {
+		snprintf(r->word, sizeof(r->word), "system_error");
+		snprintf(r->sentence, sizeof(r->sentence), "%s", strerror(reason));
+		return;
+	}
+	if (!text)
+		text = "unknown";
+	if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= ALERT_OFFSET && reason < ALERT_END) {
+		take_alert(r, reason, text);
+	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
+		take_ssl(r, reason, text);
+	} else {
+		set_word(r, text);
+		snprintf(r->sentence, sizeof(r->sentence), "%s", text);
+	}
+}
+
+static void add_verify_result(struct tls_reason *r, const struct ssl_st *ssl, unsigned long code)
+{
+	long result = SSL_get_verify_result(ssl);
+
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL ||
+		ERR_GET_REASON(code) != SSL_R_CERTIFICATE_VERIFY_FAILED || result == X509_V_OK)
+		return;
+	r->is_chain = true;
+	snprintf(r->sentence, sizeof(r->sentence), "the peer's certificate is not trusted: %s",
+		X509_verify_cert_error_string(result));
+}
+
+void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret)
+{
+	unsigned long code = ERR_get_error();
+	const struct session *s = ssl ? bio_session(ssl) : NULL;
+
+	*ret = (struct tls_reason){ .word = "unknown", .sentence = "unknown", .alert = -1 };
+	if (code != 0)
+		take_entry(ret, code);
+	if (code != 0 && ssl)
+		add_verify_result(ret, ssl, code);
+	if (ret->alert < 0 && s)
+		ret->alert = s->alert_sent;
+	ERR_clear_error();
+}
+
+int tls_reason_err(struct err *e, enum err_code code, const char *context)
+{
+	struct tls_reason r;
+
+	tls_reason_take(NULL, &r);
+	return err_set(e, code, "%s: %s", context, r.sentence);
+}
