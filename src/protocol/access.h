@@ -3,18 +3,31 @@
 #ifndef LATCH_PROTOCOL_ACCESS_H
 #define LATCH_PROTOCOL_ACCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 
 enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
 
+enum {
+	ACCESS_PENDING_MAX = 64 * 1024,
+	ACCESS_PENDING_FLUSH = 32 * 1024,
+	/* Longer values are cut, so that a line is always shorter than the buffer. */
+	ACCESS_TARGET_MAX = 8 * 1024,
+	ACCESS_VALUE_MAX = 2 * 1024,
+};
+
 /* A log file, shared by all sites that name the same path; opened by config/open. */
 struct log_file {
 	char *path;
 	int fd;
-	struct buf pending; /* the worker's; lines not yet written */
+	struct buf pending; /* the worker's; lines not yet written; zeroed is fine */
+	bool failed;        /* the last write failed and that was reported */
+	time_t clf_second;  /* what `clf` says; lines of one second share its text */
+	char clf[27];
 };
 
 struct access_log {
@@ -24,12 +37,15 @@ struct access_log {
 	struct log_file *file; /* with FILE; of the configuration's list */
 };
 
+/* A value whose p is NULL is absent: "-" in lines, null in JSON. Text of the client is escaped:
+ * whatever it holds, it cannot begin a line of its own. */
 struct access_request {
 	struct str client, site, method, target, protocol, referer, user_agent;
 	int status;
 	uint64_t bytes, duration_us;
 	struct str tls_version, tls_cipher;
 	int tls_resumed; /* -1: plain connection */
+	struct str tls_client_subject; /* p NULL: none */
 	unsigned worker, generation;
 	uint64_t stream; /* number of the request on its connection, from 1 */
 	int64_t wall_ms; /* when it was received */
