@@ -10,6 +10,9 @@
 #include "net/sock.h"
 #include "protocol/stream.h"
 
+/* The most that a site may add to a response; the check of the configuration keeps to it. */
+enum { ROUTE_FIELDS_MAX = STREAM_FIELDS_MAX - STREAM_HANDLER_FIELDS };
+
 struct route_field {
 	char *name, *value;
 };
@@ -40,7 +43,14 @@ struct route_table {
 	struct route_site *fallback;  /* the default site or NULL */
 };
 
-/* The route_fn of conn: `routes` is a struct route_table. Sets stream.site, answers always. */
+/* The route_fn of conn: `routes` is a struct route_table. Answers always, and sets stream.site and
+ * stream.site_name:
+ *
+ *   site    TLS: that of the connection (stream.site, by SNI), which must serve the host (421);
+ *           plain: that of the host, else the fallback, else 421. Without a host (HTTP/1.0): that of
+ *           the connection, or the fallback; none: 400.
+ *   method  OPTIONS * is 204; CONNECT and TRACE are 405, an unknown one 501.
+ *   route   the longest path that is the request's or a parent of it (404), if the peer may (403). */
 void route_serve(struct stream *s, void *routes);
 
 #endif

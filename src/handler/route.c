@@ -1,0 +1,142 @@
+/* From host and path to a handler. Knows sites, routes, the peers they admit, and the methods that
+ * no handler sees; refuses to look at the content of a request, and leaves every other method to the
+ * handler. A response carries the fields of its site whoever made it. */
+#include "handler/route.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/names.h"
+
+static int compare_routes(const void *a, const void *b)
+{
+	const struct route *x = a, *y = b;
+	size_t nx = strlen(x->path), ny = strlen(y->path);
+
+	if (nx != ny)
+		return nx < ny ? 1 : -1;
+	return strcmp(x->path, y->path);
+}
+
+void route_sort(struct route *routes, size_t n)
+{
+	if (n > 1)
+		qsort(routes, n, sizeof(*routes), compare_routes);
+}
+
+/* NULL: none, and *ret_status says what that is. */
+static const struct route_site *choose_site(const struct stream *s, const struct route_table *table,
+	int *ret_status)
+{
+	const struct route_site *site = names_find(table->names, s->host, NULL);
+
+	*ret_status = s->host.n == 0 ? 400 : 421;
+	if (s->peer.tls) {
+		const struct route_site *chosen = s->site;
+
+		if (s->host.n == 0 || site == chosen || (!site && chosen == table->fallback))
+			return chosen;
+		return NULL;
+	}
+	if (site)
+		return site;
+	return table->fallback;
+}
+
+/* A path that ends in "/" is a prefix of what is under it; another is itself, or the parent of what
+ * follows after a "/". */
+static bool path_matches(const char *route_path, struct str path)
+{
+	struct str p = str_of(route_path);
+
+	if (!str_has_prefix(path, p))
+		return false;
+	return (p.n > 0 && p.p[p.n - 1] == '/') || path.n == p.n || path.p[p.n] == '/';
+}
+
+static const struct route *find_route(const struct route_site *site, struct str path)
+{
+	for (size_t i = 0; i < site->nroutes; i++)
+		if (path_matches(site->routes[i].path, path))
+			return &site->routes[i];
+	return NULL;
+}
+
+static bool in_ranges(const struct sockaddr_storage *address, const struct sock_range *ranges,
+	size_t n)
+{
+	for (size_t i = 0; address && i < n; i++)
+		if (sock_in_range(address, &ranges[i]))
+			return true;
+	return false;
+}
+
+static bool is_admitted(const struct route *r, const struct stream_peer *peer)
+{
+	if (in_ranges(peer->address, r->deny, r->ndeny))
+		return false;
+	return r->nallow == 0 || in_ranges(peer->address, r->allow, r->nallow);
+}
+
+/* Methods that are the server's business, not a resource's. True: answered. */
+static bool answer_method(struct stream *s)
+{
+	switch (s->request.method) {
+	case HTTP_METHOD_OTHER:
+		stream_reply_error(s, 501);
+		return true;
+	case HTTP_METHOD_CONNECT:
+	case HTTP_METHOD_TRACE:
+		stream_add_field(s, STR("Allow"), STR("GET, HEAD"));
+		stream_reply_error(s, 405);
+		return true;
+	case HTTP_METHOD_OPTIONS:
+		if (s->target.form != TARGET_ASTERISK)
+			return false;
+		stream_add_field(s, STR("Allow"), STR("GET, HEAD, OPTIONS"));
+		stream_reply(s, 204);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void serve_site(struct stream *s, const struct route_site *site)
+{
+	const struct route *route = find_route(site, s->path);
+
+	if (!route)
+		stream_reply_error(s, 404);
+	else if (!is_admitted(route, &s->peer))
+		stream_reply_error(s, 403);
+	else
+		route->handle(s, route->options);
+	assert(s->response.status != 0);
+}
+
+static void add_site_fields(struct stream *s, const struct route_site *site)
+{
+	for (size_t i = 0; i < site->nfields; i++)
+		stream_add_field(s, str_of(site->fields[i].name), str_of(site->fields[i].value));
+}
+
+void route_serve(struct stream *s, void *routes)
+{
+	const struct route_table *table = routes;
+	int status;
+	const struct route_site *site = choose_site(s, table, &status);
+
+	if (site) {
+		s->site = site;
+		s->site_name = str_of(site->name);
+	}
+	if (!answer_method(s)) {
+		if (site)
+			serve_site(s, site);
+		else
+			stream_reply_error(s, status);
+	}
+	if (site)
+		add_site_fields(s, site);
+}
