@@ -63,10 +63,12 @@ static inline bool buf_append_str(struct buf *b, struct str s)
 {
 	return buf_append(b, s.p, s.n);
 }
+/* All or nothing as well; needs a byte of room more than it writes. */
 bool buf_appendf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Decimal, without printf. */
 bool buf_append_u64(struct buf *b, unsigned long long n);
-/* A terminated view of the content, for cold paths; NULL: out of memory. */
+/* A terminated view of the content until the next change, for cold paths; NULL: no room within the
+ * bound for the terminator, or out of memory. */
 const char *buf_cstring(struct buf *b);
 
 #endif

@@ -43,6 +43,9 @@ static inline unsigned char str_lower(unsigned char c)
 	return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
 }
 
+/* Length of the well-formed UTF-8 sequence at the start (RFC 3629), 1 to 4; 0: there is none. */
+size_t str_utf8_length(struct str s);
+
 /* Decimal digits only, no sign, no blank, the whole slice; false on overflow too. */
 bool str_parse_u64(struct str s, uint64_t *ret);
 /* "64K" "16M" "5G" "100" (bytes; K, M, G are powers of 1024). False: malformed or > INT64_MAX. */
