@@ -1,0 +1,236 @@
+/* The board: slots, totals, balance, and the gate of the fair accept. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/board.h"
+
+static struct board *b;
+
+static void setup(void)
+{
+	struct err e;
+
+	clock_update();
+	b = board_new(&e);
+	cr_assert_not_null(b, "%s", e.text);
+}
+
+static void teardown(void)
+{
+	board_free(b);
+}
+
+TestSuite(board, .init = setup, .fini = teardown);
+
+/* A worker that serves `generation` with `live` connections. */
+static unsigned serving(uint32_t generation, uint32_t live)
+{
+	int slot = board_take(b, generation);
+
+	cr_assert_geq(slot, 0);
+	board_set(b->slot[slot].state, (uint32_t)BOARD_SERVING);
+	board_set(b->slot[slot].live, live);
+	return (unsigned)slot;
+}
+
+Test(board, starts_empty_and_knows_when)
+{
+	struct board_slot sum;
+
+	board_total(b, &sum);
+	cr_expect_eq(sum.connections, 0);
+	cr_expect_eq(sum.live, 0);
+	cr_expect_eq(b->nslots, 0);
+	cr_expect_gt(b->started_wall, 0);
+	cr_expect_eq(b->last_reload_ok, 1);
+	cr_expect_float_eq(board_imbalance(b), 1.0, 1e-9);
+}
+
+Test(board, takes_the_lowest_free_slot)
+{
+	cr_expect_eq(board_take(b, 1), 0);
+	cr_expect_eq(board_take(b, 1), 1);
+	cr_expect_eq(board_take(b, 2), 2);
+	cr_expect_eq(b->slot[0].state, BOARD_STARTING);
+	cr_expect_eq(b->slot[2].generation, 2);
+	cr_expect_eq(b->nslots, 3);
+	board_release(b, 1);
+	cr_expect_eq(board_take(b, 3), 1);
+	cr_expect_eq(b->nslots, 3, "a slot used again is no new one");
+}
+
+Test(board, refuses_the_slot_after_the_last)
+{
+	for (int i = 0; i < BOARD_SLOTS; i++)
+		cr_assert_eq(board_take(b, 1), i);
+	cr_expect_eq(board_take(b, 1), -1);
+	board_release(b, 17);
+	cr_expect_eq(board_take(b, 1), 17);
+}
+
+Test(board, release_keeps_counters_and_clears_gauges)
+{
+	unsigned slot = serving(4, 12);
+	struct board_slot *s = &b->slot[slot];
+
+	board_add(s->requests, 7u);
+	board_add(s->responses[2], 5u);
+	board_add(s->closures[BOARD_CLOSURES - 1], 3u);
+	board_set(s->pid, 4711);
+	board_set(s->accepting, 1u);
+	board_set(s->turns, (uint64_t)99);
+	board_release(b, slot);
+	cr_expect_eq(s->state, BOARD_FREE);
+	cr_expect_eq(s->pid, 0);
+	cr_expect_eq(s->generation, 0);
+	cr_expect_eq(s->live, 0);
+	cr_expect_eq(s->accepting, 0);
+	cr_expect_eq(s->turns, 0);
+	cr_expect_eq(s->beat_ms, 0);
+	cr_expect_eq(s->requests, 7);
+	cr_expect_eq(s->responses[2], 5);
+	cr_expect_eq(s->closures[BOARD_CLOSURES - 1], 3);
+}
+
+Test(board, totals_survive_the_holder_and_gauges_do_not)
+{
+	unsigned gone = serving(1, 10), here = serving(1, 3);
+	struct board_slot sum;
+
+	board_add(b->slot[gone].bytes_sent, 1000u);
+	board_add(b->slot[here].bytes_sent, 24u);
+	board_add(b->slot[gone].sigpipes, 1u);
+	board_add(b->slot[here].handshakes_full_13, 2u);
+	board_set(b->slot[here].accepting, 1u);
+	board_release(b, gone);
+	board_total(b, &sum);
+	cr_expect_eq(sum.bytes_sent, 1024);
+	cr_expect_eq(sum.sigpipes, 1);
+	cr_expect_eq(sum.handshakes_full_13, 2);
+	cr_expect_eq(sum.live, 3);
+	cr_expect_eq(sum.accepting, 1);
+	cr_expect_eq(sum.state, 0);
+	cr_expect_eq(sum.pid, 0);
+}
+
+Test(board, totals_add_every_counter)
+{
+	struct board_slot *s = &b->slot[serving(1, 0)], *t = &b->slot[serving(1, 0)], sum;
+	uint64_t *const from = &s->connections, *const to = &t->connections;
+	size_t first = offsetof(struct board_slot, connections);
+	size_t n = (offsetof(struct board_slot, accept_errors) - first) / sizeof(uint64_t) + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		from[i] = i + 1;
+		to[i] = 1000;
+	}
+	board_total(b, &sum);
+	for (size_t i = 0; i < n; i++)
+		cr_expect_eq((&sum.connections)[i], 1001 + i, "counter %zu", i);
+}
+
+Test(board, total_survives_a_scribbled_slot_count)
+{
+	struct board_slot sum;
+
+	serving(1, 5);
+	b->nslots = UINT32_MAX;
+	board_total(b, &sum);
+	cr_expect_eq(sum.live, 5);
+}
+
+Test(board, is_shared_with_a_forked_process)
+{
+	unsigned slot = serving(1, 0);
+	int status;
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		board_add(b->slot[slot].requests, 41u);
+		board_add(b->slot[slot].requests, 1u);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(board_get(b->slot[slot].requests), 42);
+}
+
+Test(board, imbalance_is_max_over_mean_of_the_serving_generation)
+{
+	unsigned old;
+
+	serving(2, 10);
+	serving(2, 30);
+	old = serving(1, 500);
+	board_set(b->slot[old].state, (uint32_t)BOARD_DRAINING);
+	board_take(b, 2); /* starting: not counted */
+	b->generation = 2;
+	cr_expect_float_eq(board_imbalance(b), 1.5, 1e-9);
+	b->generation = 3;
+	cr_expect_float_eq(board_imbalance(b), 1.0, 1e-9, "nobody serves it");
+}
+
+Test(board, gate_is_open_for_a_worker_alone)
+{
+	unsigned relief = 77, slot = serving(1, 100000);
+
+	cr_expect(board_gate(b, slot, &relief));
+	cr_expect_eq(relief, 77, "untouched");
+}
+
+Test(board, gate_closes_above_mean_and_slack)
+{
+	unsigned relief = 77, mine = serving(1, 4), other = serving(1, 0);
+
+	cr_expect(board_gate(b, mine, &relief), "4 is at mean 2 and slack 2");
+	board_set(b->slot[mine].live, 5u);
+	cr_expect_not(board_gate(b, mine, &relief), "5 is over mean 2.5 and slack 2");
+	cr_expect_eq(relief, other);
+	cr_expect(board_gate(b, other, &relief));
+}
+
+Test(board, gate_slack_grows_with_the_load)
+{
+	unsigned relief, mine = serving(1, 3260), other = serving(1, 2940);
+
+	/* mean 3100, slack 2 + 96.9 */
+	cr_expect_not(board_gate(b, mine, &relief));
+	board_set(b->slot[mine].live, 3190u);
+	board_set(b->slot[other].live, 3010u);
+	cr_expect(board_gate(b, mine, &relief));
+}
+
+Test(board, relief_is_the_least_loaded_other)
+{
+	unsigned relief, mine = serving(1, 90), least;
+
+	serving(1, 30);
+	least = serving(1, 5);
+	serving(1, 6);
+	cr_expect_not(board_gate(b, mine, &relief));
+	cr_expect_eq(relief, least);
+}
+
+Test(board, gate_looks_at_its_own_generation_only)
+{
+	unsigned relief, mine = serving(2, 50), drained = serving(2, 0);
+
+	serving(1, 0);
+	board_set(b->slot[drained].state, (uint32_t)BOARD_DRAINING);
+	board_take(b, 2);
+	cr_expect(board_gate(b, mine, &relief));
+}
+
+Test(board, a_stopped_worker_does_not_close_the_gate_for_others)
+{
+	unsigned relief, mine = serving(1, 50), stopped = serving(1, 0);
+
+	cr_expect_not(board_gate(b, mine, &relief));
+	board_set(b->slot[stopped].beat_ms, clock_ms() - BOARD_STALE_MS);
+	cr_expect_not(board_gate(b, mine, &relief), "late, not stale");
+	board_set(b->slot[stopped].beat_ms, clock_ms() - BOARD_STALE_MS - 1);
+	cr_expect(board_gate(b, mine, &relief));
+}
