@@ -127,10 +127,10 @@ void route_serve(struct stream *s, void *routes)
 	int status;
 	const struct route_site *site = choose_site(s, table, &status);
 
-	if (site) {
+	if (site)
 		s->site = site;
-		s->site_name = str_of(site->name);
-	}
+	if (s->site)
+		s->site_name = str_of(((const struct route_site *)s->site)->name);
 	if (!answer_method(s)) {
 		if (site)
 			serve_site(s, site);
