@@ -1,4 +1,5 @@
-/* Redirects: `to` with $host, $path (as received) and $query (with its "?") filled in. */
+/* Redirects: `to` with $host, $path (as received) and $query (with its "?") filled in. $host is
+ * without port, an IPv6 address in brackets. */
 #ifndef LATCH_HANDLER_REDIRECT_H
 #define LATCH_HANDLER_REDIRECT_H
 
@@ -11,8 +12,11 @@ struct redirect_options {
 	int status; /* 301, 302, 303, 307, 308 */
 };
 
-handler_fn redirect_handle; /* options: struct redirect_options */
-/* False: an unknown $variable; *ret_at points at it. */
+/* options: struct redirect_options whose `to` passed redirect_check(). 400 when it needs a $host
+ * that the request does not name. */
+handler_fn redirect_handle;
+/* False: `to` is empty, has an unknown $variable (*ret_at is at the "$"), or a byte that no URI
+ * holds (*ret_at is at it). */
 bool redirect_check(const char *to, const char **ret_at);
 
 #endif
