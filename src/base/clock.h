@@ -16,6 +16,8 @@ int64_t clock_us_now(void);
 /* Wall clock at the last update: seconds since 1970, and milliseconds. */
 time_t clock_wall(void);
 int64_t clock_wall_ms(void);
+/* Wall clock in milliseconds, read now. */
+int64_t clock_wall_ms_now(void);
 
 /* The IMF-fixdate of the last update (RFC 9110 section 5.6.7), 29 bytes, formatted once a second.
  * Valid until the next clock_update(). */
