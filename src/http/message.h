@@ -119,6 +119,15 @@ bool http_is_token(struct str s);
 /* A field value that may be sent: no CR, LF, NUL or other control but HTAB. */
 bool http_is_field_value(struct str s);
 
+/* Nothing parsed: the state before head_parse_request(), cheap. */
+static inline void request_clear(struct request *r)
+{
+	fields_clear(&r->fields);
+	r->method = HTTP_METHOD_OTHER;
+	r->version = HTTP_VERSION_1_1;
+	r->method_text = r->target = r->authority = (struct str){ NULL, 0 };
+}
+
 /* Copies the slices of `r` from the bytes at `from` to the same bytes at `to` (a copy of them). */
 void request_rebase(struct request *r, const char *from, size_t n, const char *to);
 

@@ -39,6 +39,9 @@ void loop_done(struct loop *l);
 bool loop_watch(struct loop *l, struct watch *w, unsigned events);
 /* Forgets the watch, with the events of this turn that are still to come for it. */
 void loop_unwatch(struct loop *l, struct watch *w);
+/* The same without a system call, for a descriptor that is closed right after (which takes it out of
+ * the kernel's set) and that no other process holds. */
+void loop_forget(struct loop *l, struct watch *w);
 /* One turn: wait at most until the next deadline, handle all events, run the deadlines. `before`
  * runs just before the loop may sleep and may be NULL. */
 void loop_turn(struct loop *l);

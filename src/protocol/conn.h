@@ -1,11 +1,14 @@
 /* One accepted connection, from accept to close: its budget, its deadlines, its protocol.
  *
- *   HANDSHAKE --> HEADER <--> SERVE --> CLOSING --> gone
- *        |           |          |          ^
- *        +-----------+----------+----------+   every way out leads through tls/closing
+ *   HANDSHAKE --> IDLE <--> HEADER --> BODY --> RESPONSE
+ *       |          | ^         |         |       |  |
+ *       |          | +---------|---------|-------+  |
+ *       v          v           v         v          v
+ *    CLOSING (tls/closing decides how) --> gone: one close event, counters on the board
  *
- * HEADER covers idle between requests and a head in progress; SERVE a request whose body is read or
- * whose response is written. `doing` names the station in every log line. */
+ * IDLE: no byte of the next request is here; HEADER: some are; BODY: its content is read and
+ * dropped; RESPONSE: its response waits for the socket. Each state has a deadline, and none of
+ * them can be left without conn_close_*(). `doing` names the station in every log line. */
 #ifndef LATCH_PROTOCOL_CONN_H
 #define LATCH_PROTOCOL_CONN_H
 
@@ -13,6 +16,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "http/body.h"
 #include "http/head.h"
 #include "net/loop.h"
 #include "protocol/access.h"
@@ -22,10 +26,15 @@
 
 struct board;
 struct board_slot;
+struct filecache;
 struct ssl_ctx_st;
 
 struct conn_timeouts {
-	int64_t handshake_ms, header_ms, body_ms, idle_ms, write_ms;
+	int64_t handshake_ms; /* from accept, in all */
+	int64_t header_ms;    /* from the first byte of a head to its end, in all */
+	int64_t body_ms;      /* between two pieces of a request body */
+	int64_t idle_ms;      /* before the first byte of a head */
+	int64_t write_ms;     /* between two pieces that the peer takes */
 };
 
 struct conn_limits {
@@ -34,5 +43,99 @@ struct conn_limits {
 	int64_t body_size;
 	uint64_t requests_per_connection; /* 0: no limit */
 };
+
+enum {
+	CONN_OUTPUT_MAX = 64 * 1024, /* head and content that are sealed and sent at a time */
+	CONN_HEAD_MAX = 16 * 1024,   /* the head of a response */
+};
+
+/* What the worker knows of a listener that connections need; borrowed by them. */
+struct conn_listener {
+	const char *name;
+	struct ssl_ctx_st *context; /* NULL: plain */
+	const struct closing_policy *policy;
+	void *routes;   /* for route_fn */
+	unsigned port;
+};
+
+/* What all connections of a worker share; part of struct worker. */
+struct conn_env {
+	struct loop *loop;
+	struct session_env io;
+	const struct board *board;
+	struct board_slot *counters; /* the worker's own slot */
+	const struct conn_timeouts *timeouts;
+	const struct conn_limits *limits;
+	struct filecache *files;
+	route_fn *route;
+	/* Name and access log of what tls/sites or a route chose; site may be NULL. */
+	void (*site_facts)(const void *site, struct str *ret_name, struct access_log **ret_log);
+	void (*on_gone)(struct conn_env *); /* after a connection has ended */
+	unsigned worker, generation;
+	bool draining;    /* answer with Connection: close */
+	bool timed;       /* some access log is on: take times */
+	bool log_dirty;   /* lines were written since the worker looked */
+	struct log_rate peer_trouble, handshake_trouble;
+	struct conn *all; /* list of the live ones */
+	unsigned live;
+	struct stream *spare; /* kept for the next request */
+	char *input;          /* SESSION_READ_MAX bytes to read into */
+	char *output;         /* CONN_OUTPUT_MAX bytes: records in the making */
+};
+
+enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEADER, CONN_BODY, CONN_RESPONSE, CONN_CLOSING };
+
+struct conn {
+	struct watch watch; /* first: the loop gives it back */
+	struct timer timer;
+	struct session session;
+	struct closing closing;
+	struct conn_env *env;
+	const struct conn_listener *listener;
+	struct conn *next, **link; /* in env->all */
+	enum conn_state state;
+	const char *doing;
+	struct stream *stream; /* the request being served (BODY, RESPONSE), or NULL */
+	struct buf in;         /* received, not yet parsed; empty (no memory) between turns when idle */
+	struct head_scan scan;
+	struct body_decoder body;
+	bool keep_alive;   /* after the response under way */
+	bool timed_out;    /* a deadline of ours is why it ends */
+	uint64_t requests;
+	uint64_t content_sent;
+	int64_t opened_us;
+	struct sockaddr_storage peer;
+};
+
+int conn_env_init(struct conn_env *env, bool nosignal);
+void conn_env_done(struct conn_env *env);
+
+/* Takes the descriptor in any case. False: out of memory, closed. */
+bool conn_open(struct conn_env *env, const struct conn_listener *listener, int fd,
+	const struct sockaddr_storage *peer);
+/* Ends connections that have been idle or silent (nothing of a request has come, not even to the
+ * kernel) for at least `idle_ms`, with close_notify. */
+void conn_close_idle(struct conn_env *env, int64_t idle_ms);
+/* Ends every connection now, as far as the socket takes it. */
+void conn_close_all(struct conn_env *env);
+
+/* For the protocol drivers. */
+
+/* Moves to a state: arms its deadline and watches for `events`. */
+void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events);
+/* Progress within the state: its deadline starts anew. */
+void conn_touch(struct conn *c);
+/* Begins the end by tls/closing; the connection may be gone when this returns. */
+void conn_close(struct conn *c);
+/* The session ended by itself: IO_EOF, IO_TRUNCATED, IO_RESET, IO_FAIL. Gone when this returns. */
+void conn_abort(struct conn *c, enum io_status status);
+/* The stream that the next conn_stream_open() will take, to parse into; NULL: out of memory. */
+struct stream *conn_stream_next(struct conn_env *env);
+/* Makes it the connection's; NULL: out of memory, which cannot be after conn_stream_next(). */
+struct stream *conn_stream_open(struct conn *c);
+/* Writes the access line, counts, and gives it back. */
+void conn_stream_close(struct conn *c);
+/* "client: sentence (while doing)" for the error log, rate limited. */
+void conn_log(struct conn *c, enum log_level level, const char *sentence);
 
 #endif

@@ -20,6 +20,7 @@
 
 struct board;
 struct conn;
+struct filecache;
 
 enum {
 	STREAM_FIELDS_MAX = 24,
@@ -41,8 +42,10 @@ struct response {
 	struct { struct str name, value; } field[STREAM_FIELDS_MAX];
 	bool has_length;
 	uint64_t length;       /* of the content, also for HEAD */
-	struct str memory;     /* content in memory that lives as long as the stream; or */
-	struct source *source; /* content to pull; both unset: no content */
+	/* Content in memory that lives as long as the stream, or until the close of a source that is
+	 * also set; else content to pull from the source; both unset: none. has_length goes with it. */
+	struct str memory;
+	struct source *source;
 };
 
 /* What a handler may know about the connection. */
@@ -61,6 +64,7 @@ struct stream {
 	struct str host;     /* Host or :authority without port; "" in HTTP/1.0 without Host */
 	struct response response;
 	struct stream_peer peer;   /* filled by the connection */
+	struct filecache *files;   /* the worker's, for handler/files; NULL in tests */
 	const struct board *board; /* the worker's, for the status page; NULL in tests */
 	/* Before the route is called: the site that SNI chose on a TLS connection, NULL on a plain one.
 	 * Afterwards: the site that answered (a 421 on TLS: still that of SNI), NULL if none. Borrowed. */
@@ -68,6 +72,7 @@ struct stream {
 	struct str site_name;
 	uint64_t number;     /* on its connection, from 1 */
 	uint64_t sent;       /* content bytes handed to the connection */
+	bool head_written;   /* the protocol has begun to send the response */
 	int64_t started_us;
 	int64_t wall_ms;
 };
@@ -86,6 +91,8 @@ bool stream_add_field(struct stream *s, struct str name, struct str value);
 /* Sets the status. Content that was set before stays; without any it is an empty response, with a
  * length of 0 where the status allows one. */
 void stream_reply(struct stream *s, int status);
+/* Takes a reply back (closing its source), so that another can be given. */
+void stream_discard_reply(struct stream *s);
 /* A whole small page: status, media type, text (lives as long as the stream). */
 void stream_reply_text(struct stream *s, int status, struct str type, struct str text);
 /* A small HTML page of ours: the status as heading and `html` (escaped already, may be empty) under

@@ -1,0 +1,529 @@
+/* The life of one connection: handshake, deadlines, the way out, and the accounts. What is said on
+ * the connection is the protocol driver's business (h1), how it ends is tls/closing's. Neighbours:
+ * net/loop wakes us, tls/session carries the bytes, the worker is told when one is gone. */
+#include "protocol/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ipc/board.h"
+#include "net/sock.h"
+#include "protocol/h1.h"
+#include "tls/reason.h"
+
+int conn_env_init(struct conn_env *env, bool nosignal)
+{
+	session_env_init(&env->io, nosignal);
+	env->peer_trouble.burst = env->handshake_trouble.burst = 20;
+	env->input = malloc(SESSION_READ_MAX);
+	env->output = malloc(CONN_OUTPUT_MAX);
+	return env->input && env->output ? 0 : -1;
+}
+
+static void stream_free(struct stream *s)
+{
+	if (s)
+		arena_done(&s->arena);
+	free(s);
+}
+
+void conn_env_done(struct conn_env *env)
+{
+	assert(!env->all);
+	stream_free(env->spare);
+	env->spare = NULL;
+	free(env->input);
+	free(env->output);
+	env->input = env->output = NULL;
+	session_env_done(&env->io);
+}
+
+struct stream *conn_stream_next(struct conn_env *env)
+{
+	if (!env->spare && (env->spare = calloc(1, sizeof *env->spare)))
+		arena_init(&env->spare->arena, STREAM_ARENA_MAX);
+	return env->spare;
+}
+
+struct stream *conn_stream_open(struct conn *c)
+{
+	struct conn_env *env = c->env;
+	struct stream *s = conn_stream_next(env);
+
+	assert(!c->stream);
+	if (!s)
+		return NULL;
+	env->spare = NULL;
+	s->conn = c;
+	s->board = env->board;
+	s->files = env->files;
+	s->peer = (struct stream_peer){ &c->peer, c->session.ssl != NULL, c->listener->port };
+	s->site = c->session.site;
+	s->number = ++c->requests;
+	s->wall_ms = clock_wall_ms();
+	s->started_us = env->timed ? clock_us_now() : 0;
+	c->stream = s;
+	return s;
+}
+
+/* Everything but the arena and what conn_stream_open() sets; the field table is cleared by count. */
+static void stream_clear(struct stream *s)
+{
+	request_clear(&s->request);
+	memset(&s->target, 0, sizeof s->target);
+	s->path = s->host = s->site_name = (struct str){ NULL, 0 };
+	stream_discard_reply(s);
+	s->head_written = false;
+	s->sent = 0;
+}
+
+static struct str client_text(const struct conn *c, char *dst, size_t size)
+{
+	return sock_format_host(&c->peer, dst, size);
+}
+
+static struct str protocol_text(enum http_version v)
+{
+	return v == HTTP_VERSION_1_0 ? STR("HTTP/1.0") : v == HTTP_VERSION_2 ? STR("HTTP/2.0") : STR("HTTP/1.1");
+}
+
+static void write_access_line(struct conn *c, struct stream *s)
+{
+	char client[SOCK_TEXT_SIZE];
+	struct str site_name;
+	struct access_log *log;
+	bool tls = c->session.ssl != NULL;
+
+	c->env->site_facts(s->site, &site_name, &log);
+	if (!log || log->target == LOG_TARGET_OFF)
+		return;
+	access_write_request(log,
+		&(struct access_request){
+			.client = client_text(c, client, sizeof client),
+			.site = site_name,
+			.method = s->request.method_text,
+			.target = s->request.target,
+			.protocol = protocol_text(s->request.version),
+			.referer = fields_get(&s->request.fields, FIELD_REFERER),
+			.user_agent = fields_get(&s->request.fields, FIELD_USER_AGENT),
+			.status = s->response.status,
+			.bytes = s->sent,
+			.duration_us = (uint64_t)(clock_us_now() - s->started_us),
+			.tls_version = str_of(tls ? session_version(&c->session) : ""),
+			.tls_cipher = str_of(tls ? session_cipher(&c->session) : ""),
+			.tls_resumed = tls ? session_resumed(&c->session) : -1,
+			.worker = c->env->worker,
+			.generation = c->env->generation,
+			.stream = s->number,
+			.wall_ms = s->wall_ms,
+		});
+	c->env->log_dirty = true;
+}
+
+void conn_stream_close(struct conn *c)
+{
+	struct stream *s = c->stream;
+	int class = s->response.status / 100;
+
+	if (c->env->timed)
+		write_access_line(c, s);
+	board_add(c->env->counters->requests, 1);
+	if (class > 0 && class < BOARD_STATUS_CLASSES)
+		board_add(c->env->counters->responses[class], 1);
+	c->content_sent += s->sent;
+	stream_clear(s);
+	arena_reset(&s->arena);
+	c->stream = NULL;
+	if (c->env->spare)
+		stream_free(s);
+	else
+		c->env->spare = s;
+}
+
+void conn_log(struct conn *c, enum log_level level, const char *sentence)
+{
+	char client[SOCK_TEXT_SIZE];
+
+	if (!log_is_on(level) || !log_rate_pass(&c->env->peer_trouble))
+		return;
+	client_text(c, client, sizeof client);
+	log_write(level, "client %s on %s: %s (while %s)", client, c->listener->name, sentence, c->doing);
+}
+
+/* ---- the end ---------------------------------------------------------------- */
+
+static void log_closure(struct conn *c, enum closure how)
+{
+	bool strict = c->listener->policy->mode == CLOSING_STRICT;
+
+	if (how == CLOSURE_RESET && strict)
+		conn_log(c, LOG_LEVEL_INFO, "the peer reset the connection");
+	else if (how == CLOSURE_TRUNCATED && strict)
+		conn_log(c, LOG_LEVEL_WARNING,
+			"closure truncated: the peer sent FIN without close_notify");
+	else if (how == CLOSURE_TIMEOUT && strict && c->closing.state == CLOSING_DONE &&
+		!c->closing.early_timeout)
+		conn_log(c, LOG_LEVEL_WARNING,
+			"closure timeout: no close_notify from the peer within linger");
+}
+
+static void write_close_event(struct conn *c, enum closure how)
+{
+	char client[SOCK_TEXT_SIZE];
+	struct str site_name;
+	struct access_log *log;
+
+	c->env->site_facts(c->session.site, &site_name, &log);
+	if (!log || log->target == LOG_TARGET_OFF)
+		return;
+	access_write_close(log,
+		&(struct access_close){
+			.client = client_text(c, client, sizeof client),
+			.site = site_name,
+			.closure = str_of(closure_name(how)),
+			.requests = c->requests,
+			.bytes = c->content_sent,
+			.duration_us = (uint64_t)(clock_us_now() - c->opened_us),
+			.wall_ms = clock_wall_ms(),
+		});
+	c->env->log_dirty = true;
+}
+
+static void conn_finish(struct conn *c, enum closure how)
+{
+	struct conn_env *env = c->env;
+	bool forget = c->listener->policy->mode == CLOSING_STRICT &&
+		(how == CLOSURE_TRUNCATED || how == CLOSURE_TIMEOUT);
+
+	if (c->stream)
+		conn_stream_close(c);
+	log_closure(c, how);
+	if (env->timed)
+		write_close_event(c, how);
+	board_add(env->counters->closures[how], 1);
+	board_add(env->counters->bytes_sent, c->session.bytes_out);
+
+	timer_stop(&c->timer);
+	session_close(&c->session, forget);
+	loop_forget(env->loop, &c->watch);
+	close(c->watch.fd);
+	buf_done(&c->in);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	env->live--;
+	board_set(env->counters->live, env->live);
+	free(c);
+	env->on_gone(env);
+}
+
+/* The peer does not read: what the kernel still holds must not stay for minutes, and the peer must
+ * not take the part for the whole. */
+static void conn_cut(struct conn *c)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	conn_finish(c, CLOSURE_TIMEOUT);
+}
+
+static void wait_for_closing(struct conn *c, enum closing_wait wait)
+{
+	switch (wait) {
+	case CLOSING_WAIT_WRITE:
+		conn_enter(c, CONN_CLOSING, "closing, sending the rest", LOOP_WRITE);
+		timer_set(&c->env->loop->timers, &c->timer, clock_ms() + c->env->timeouts->write_ms);
+		break;
+	case CLOSING_WAIT_READ:
+		/* linger is one span from our FIN on: what the peer still sends does not extend it */
+		if (c->state != CONN_CLOSING || !(c->watch.events & LOOP_READ))
+			timer_set(&c->env->loop->timers, &c->timer,
+				clock_ms() + c->listener->policy->linger_ms);
+		conn_enter(c, CONN_CLOSING, "closing, waiting for the peer's end", LOOP_READ);
+		break;
+	case CLOSING_WAIT_NOTHING:
+		conn_finish(c, c->closing.closure);
+		break;
+	}
+}
+
+static void begin_closing(struct conn *c, bool by_deadline)
+{
+	if (c->stream)
+		conn_stream_close(c);
+	buf_done(&c->in);
+	c->doing = "closing";
+	wait_for_closing(c, closing_start(&c->closing, &c->session, c->listener->policy, by_deadline));
+}
+
+void conn_close(struct conn *c)
+{
+	begin_closing(c, c->timed_out);
+}
+
+void conn_abort(struct conn *c, enum io_status status)
+{
+	if (status == IO_FAIL) {
+		struct tls_reason reason;
+
+		tls_reason_take(c->session.ssl, &reason);
+		conn_log(c, LOG_LEVEL_INFO, reason.sentence);
+	}
+	closing_abort(&c->closing, &c->session, status);
+	conn_finish(c, c->closing.closure);
+}
+
+/* ---- states ----------------------------------------------------------------- */
+
+static int64_t deadline_of(const struct conn *c)
+{
+	const struct conn_timeouts *t = c->env->timeouts;
+
+	if (buf_len(&c->session.pending) > 0)
+		return t->write_ms;
+	switch (c->state) {
+	case CONN_HANDSHAKE:
+		return t->handshake_ms;
+	case CONN_IDLE:
+		return t->idle_ms;
+	case CONN_HEADER:
+		return t->header_ms;
+	case CONN_BODY:
+		return t->body_ms;
+	case CONN_RESPONSE:
+		return t->write_ms;
+	case CONN_CLOSING:
+		break;
+	}
+	return -1;
+}
+
+void conn_touch(struct conn *c)
+{
+	int64_t span = deadline_of(c);
+
+	if (span >= 0)
+		timer_set(&c->env->loop->timers, &c->timer, clock_ms() + span);
+}
+
+void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events)
+{
+	/* A head has one deadline from its first byte on; all others start anew. */
+	bool same_head = state == CONN_HEADER && c->state == CONN_HEADER;
+
+	c->state = state;
+	c->doing = doing;
+	if (!same_head)
+		conn_touch(c);
+	if (c->watch.events != events || !c->watch.added)
+		loop_watch(c->env->loop, &c->watch, events); /* it can only fail to add, see conn_open() */
+}
+
+static void count_handshake(struct conn *c)
+{
+	struct board_slot *n = c->env->counters;
+	bool is_13 = !strcmp(session_version(&c->session), "TLSv1.3");
+
+	if (session_resumed(&c->session)) {
+		if (is_13)
+			board_add(n->handshakes_resumed_13, 1);
+		else
+			board_add(n->handshakes_resumed_12, 1);
+	} else if (is_13) {
+		board_add(n->handshakes_full_13, 1);
+	} else {
+		board_add(n->handshakes_full_12, 1);
+	}
+}
+
+static void handshake_failed(struct conn *c, const char *word, const char *sentence, int alert,
+	enum closure how)
+{
+	char client[SOCK_TEXT_SIZE];
+	struct str client_str = client_text(c, client, sizeof client), site_name;
+	const char *sni = session_sni(&c->session);
+	struct access_log *log;
+
+	board_add(c->env->counters->handshakes_failed, 1);
+	if (log_is_on(LOG_LEVEL_INFO) && log_rate_pass(&c->env->handshake_trouble))
+		log_info("client %s on %s: TLS handshake failed: %s (server name \"%s\")", client,
+			c->listener->name, sentence, sni);
+	c->env->site_facts(c->session.site, &site_name, &log);
+	if (log && log->target != LOG_TARGET_OFF) {
+		access_write_handshake(log,
+			&(struct access_handshake){
+				.client = client_str,
+				.sni = str_of(sni),
+				.reason = str_of(word),
+				.alert = alert,
+				.wall_ms = clock_wall_ms(),
+			});
+		c->env->log_dirty = true;
+	}
+	conn_finish(c, how);
+}
+
+static void run_handshake(struct conn *c)
+{
+	struct tls_reason reason;
+
+	switch (session_handshake(&c->session)) {
+	case IO_OK:
+		if (c->session.ssl)
+			count_handshake(c);
+		c->state = CONN_IDLE;
+		h1_run(c, false); /* what came with the handshake's last bytes is in the session */
+		return;
+	case IO_WANT_READ:
+		loop_watch(c->env->loop, &c->watch, LOOP_READ);
+		return;
+	case IO_WANT_WRITE:
+		loop_watch(c->env->loop, &c->watch, LOOP_WRITE);
+		return;
+	case IO_FAIL:
+		tls_reason_take(c->session.ssl, &reason);
+		handshake_failed(c, reason.word, reason.sentence, reason.alert, CLOSURE_LOCAL);
+		return;
+	case IO_RESET:
+		handshake_failed(c, "reset", "the peer reset the connection", -1, CLOSURE_RESET);
+		return;
+	case IO_EOF:
+	case IO_TRUNCATED:
+		handshake_failed(c, "eof", "the peer closed the connection", -1, CLOSURE_TRUNCATED);
+		return;
+	}
+}
+
+static void on_event(struct watch *w, unsigned events)
+{
+	struct conn *c = (struct conn *)w;
+
+	if (c->state == CONN_HANDSHAKE)
+		run_handshake(c);
+	else if (c->state == CONN_CLOSING)
+		wait_for_closing(c, closing_continue(&c->closing, &c->session, c->listener->policy));
+	else
+		h1_run(c, events & (LOOP_READ | LOOP_BROKEN));
+}
+
+static void write_timeout(struct conn *c)
+{
+	conn_log(c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
+	conn_cut(c);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct conn *c = (struct conn *)((char *)t - offsetof(struct conn, timer));
+
+	if (c->state != CONN_CLOSING && buf_len(&c->session.pending) > 0) {
+		write_timeout(c);
+		return;
+	}
+	switch (c->state) {
+	case CONN_HANDSHAKE:
+		handshake_failed(c, "timeout", "not finished within timeouts.handshake", -1,
+			CLOSURE_TIMEOUT);
+		break;
+	case CONN_IDLE:
+		c->timed_out = true;
+		conn_close(c);
+		break;
+	case CONN_HEADER:
+	case CONN_BODY:
+		h1_timeout(c);
+		break;
+	case CONN_RESPONSE:
+		write_timeout(c);
+		break;
+	case CONN_CLOSING:
+		closing_expire(&c->closing, &c->session, c->listener->policy);
+		if (c->watch.events & LOOP_WRITE)
+			conn_cut(c);
+		else
+			conn_finish(c, c->closing.closure);
+		break;
+	}
+}
+
+bool conn_open(struct conn_env *env, const struct conn_listener *listener, int fd,
+	const struct sockaddr_storage *peer)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (!c || session_open(&c->session, &env->io, fd, listener->context, true)) {
+		free(c);
+		close(fd);
+		return false;
+	}
+	c->env = env;
+	c->listener = listener;
+	c->peer = *peer;
+	c->watch.fd = fd;
+	c->watch.fn = on_event;
+	c->timer.fn = on_deadline;
+	buf_init(&c->in, env->limits->head.size + SESSION_READ_MAX);
+	c->opened_us = env->timed ? clock_us_now() : 0;
+	c->next = env->all;
+	c->link = &env->all;
+	if (c->next)
+		c->next->link = &c->next;
+	env->all = c;
+	env->live++;
+	board_add(env->counters->connections, 1);
+	board_set(env->counters->live, env->live);
+	if (listener->context)
+		conn_enter(c, CONN_HANDSHAKE, "shaking hands", LOOP_READ);
+	else
+		conn_enter(c, CONN_IDLE, "waiting for a request", LOOP_READ);
+	if (c->watch.added)
+		return true;
+	conn_log(c, LOG_LEVEL_ERROR, "the kernel has no room for another watched descriptor");
+	conn_finish(c, CLOSURE_LOCAL);
+	return false;
+}
+
+/* Has nothing of a request come, neither to us nor to the kernel, for this long? */
+static bool is_silent(const struct conn *c, int64_t idle_ms)
+{
+	const struct conn_timeouts *t = c->env->timeouts;
+	char byte;
+
+	if (c->state == CONN_HANDSHAKE)
+		return c->session.bytes_in == 0 &&
+			clock_ms() >= c->timer.deadline_ms - t->handshake_ms + idle_ms;
+	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0 &&
+		clock_ms() >= c->timer.deadline_ms - t->idle_ms + idle_ms &&
+		recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+}
+
+void conn_close_idle(struct conn_env *env, int64_t idle_ms)
+{
+	struct conn *next;
+
+	for (struct conn *c = env->all; c; c = next) {
+		next = c->next;
+		if (!is_silent(c, idle_ms))
+			continue;
+		if (c->state == CONN_HANDSHAKE)
+			conn_finish(c, CLOSURE_LOCAL);
+		else
+			conn_close(c);
+	}
+}
+
+void conn_close_all(struct conn_env *env)
+{
+	struct conn *next;
+
+	for (struct conn *c = env->all; c; c = next) {
+		next = c->next;
+		if (c->stream)
+			conn_stream_close(c);
+		if (c->state != CONN_CLOSING && c->session.handshaken)
+			session_send_close(&c->session);
+		conn_finish(c, CLOSURE_LOCAL);
+	}
+}

@@ -1,0 +1,523 @@
+/* HTTP/1.1 on one connection: reads heads, lets the route answer, drops request content that no
+ * handler wants, seals responses into full records. A turn goes on until it needs the peer, or the
+ * connection is gone; then everything that gathered leaves in one send().
+ *
+ * It refuses to guess: what http/head and http/body call malformed is answered and closed. */
+#include "protocol/h1.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "ipc/board.h"
+
+enum step {
+	STEP_AGAIN, /* the state has changed, go on */
+	STEP_READ,  /* more input is needed */
+	STEP_WRITE, /* the socket is full, or others must have their turn */
+	STEP_GONE,  /* the connection is gone */
+};
+
+enum {
+	FLUSHES_A_TURN = 4,  /* of at most SESSION_OUT_MAX bytes, then others have their turn */
+	OUTPUT_SPARE = 2048, /* for the overhead of records, an interim response, close_notify */
+};
+
+/* One call of h1_run(): the input that is not consumed yet, in env->input or in c->in. */
+struct turn {
+	struct conn *c;
+	const char *p;
+	size_t n;
+	bool owned;    /* p is in c->in */
+	bool has_read; /* asking the socket (again) is of no use before the next event */
+	int flushes;
+};
+
+/* ---- input ------------------------------------------------------------------ */
+
+static void input_consume(struct turn *t, size_t n)
+{
+	t->p += n;
+	t->n -= n;
+	if (t->owned)
+		buf_consume(&t->c->in, n);
+}
+
+/* What is left over outlives the turn only in the connection's own buffer. */
+static bool input_keep(struct turn *t)
+{
+	if (!t->owned && t->n > 0) {
+		if (!buf_append(&t->c->in, t->p, t->n))
+			return false;
+		t->p = buf_head(&t->c->in);
+		t->owned = true;
+	}
+	if (buf_len(&t->c->in) == 0)
+		buf_done(&t->c->in);
+	return true;
+}
+
+static enum io_status input_fill(struct turn *t)
+{
+	struct conn *c = t->c;
+	enum io_status status;
+	char *room = c->env->input;
+	size_t got;
+
+	if (t->n > 0) {
+		if (!input_keep(t) || !(room = buf_reserve(&c->in, SESSION_READ_MAX)))
+			return IO_FAIL;
+	}
+	status = session_read(&c->session, room, SESSION_READ_MAX, &got);
+	if (t->n > 0) {
+		if (status == IO_OK)
+			buf_commit(&c->in, got);
+		t->p = buf_head(&c->in);
+		t->n = buf_len(&c->in);
+		return status;
+	}
+	if (status == IO_OK) {
+		t->p = room;
+		t->n = got;
+		t->owned = false;
+	}
+	return status;
+}
+
+/* More input, or what to do without. */
+static enum step need_input(struct turn *t)
+{
+	struct conn *c = t->c;
+	enum io_status status;
+
+	if (t->has_read && !session_has_input(&c->session))
+		return STEP_READ;
+	t->has_read = true;
+	status = input_fill(t);
+	switch (status) {
+	case IO_OK:
+		return STEP_AGAIN;
+	case IO_WANT_READ:
+		return STEP_READ;
+	case IO_WANT_WRITE:
+		return STEP_WRITE;
+	case IO_EOF:
+	case IO_TRUNCATED:
+		conn_close(c); /* nothing whole is waiting: an unfinished request is nobody's */
+		return STEP_GONE;
+	case IO_RESET:
+	case IO_FAIL:
+		break;
+	}
+	conn_abort(c, status);
+	return STEP_GONE;
+}
+
+/* ---- response --------------------------------------------------------------- */
+
+static bool wants_length(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+/* The head of the response into `out`. */
+static bool write_head(struct conn *c, struct buf *out)
+{
+	struct stream *s = c->stream;
+	const struct response *r = &s->response;
+	bool ok = head_write_status(out, r->status) &&
+		head_write_field(out, STR("Date"), clock_http_date()) &&
+		head_write_field(out, STR("Server"), STR("latchd"));
+
+	for (unsigned i = 0; ok && i < r->nfields; i++)
+		ok = head_write_field(out, r->field[i].name, r->field[i].value);
+	if (ok && wants_length(r->status))
+		ok = head_write_field_u64(out, STR("Content-Length"), r->has_length ? r->length : 0);
+	if (ok && !c->keep_alive)
+		ok = head_write_field(out, STR("Connection"), STR("close"));
+	else if (ok && s->request.version == HTTP_VERSION_1_0)
+		ok = head_write_field(out, STR("Connection"), STR("keep-alive"));
+	return ok && head_write_end(out);
+}
+
+/* Content bytes of the response that are still to come. */
+static uint64_t content_left(const struct stream *s)
+{
+	if (s->request.method == HTTP_METHOD_HEAD || !s->response.has_length ||
+		!wants_length(s->response.status))
+		return 0;
+	return s->response.length - s->sent;
+}
+
+/* At most n bytes of content to p; -1: the source broke. */
+static ssize_t take_content(struct stream *s, char *p, size_t n)
+{
+	struct response *r = &s->response;
+	size_t done = 0;
+
+	if (r->memory.p) {
+		memcpy(p, r->memory.p + s->sent, n);
+		return (ssize_t)n;
+	}
+	while (done < n) {
+		ssize_t got = r->source->read(r->source, p + done, n - done);
+
+		if (got <= 0)
+			return -1; /* the length is promised: an early end is broken, too */
+		done += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* Fills env->output with head and content up to `room` bytes and writes it in full records. */
+static enum io_status produce(struct conn *c, size_t room)
+{
+	struct stream *s = c->stream;
+	struct buf out = { .data = c->env->output, .cap = CONN_HEAD_MAX, .max = CONN_HEAD_MAX };
+	enum io_status status;
+	uint64_t left;
+	size_t n;
+
+	if (!s->head_written && !write_head(c, &out)) {
+		conn_log(c, LOG_LEVEL_ERROR, "the response head is too large");
+		return IO_FAIL;
+	}
+	s->head_written = true;
+	if (room > CONN_OUTPUT_MAX)
+		room = CONN_OUTPUT_MAX;
+	left = content_left(s);
+	n = room > out.end ? room - out.end : 0;
+	if (n > left)
+		n = (size_t)left;
+	if (n > 0 && take_content(s, out.data + out.end, n) < 0) {
+		conn_log(c, LOG_LEVEL_ERROR, "the content ended before its length: the response is cut");
+		return IO_EOF;
+	}
+	s->sent += n;
+	out.end += n;
+	status = session_write(&c->session, out.data, out.end, &n);
+	assert(status != IO_OK || n == out.end); /* `room` said that it fits */
+	return status;
+}
+
+/* Bytes of content for which the session's buffer has room, with the overhead of their records. */
+static size_t output_room(const struct conn *c)
+{
+	size_t used = buf_len(&c->env->io.out);
+
+	if (buf_len(&c->session.pending) > 0 || used + OUTPUT_SPARE >= SESSION_OUT_MAX)
+		return 0;
+	return SESSION_OUT_MAX - OUTPUT_SPARE - used;
+}
+
+/* The rest has to wait for the kernel, or for the others. */
+static enum step flush_some(struct turn *t)
+{
+	uint64_t before = t->c->session.bytes_out;
+	enum io_status status = session_flush(&t->c->session);
+
+	if (t->c->session.bytes_out != before)
+		conn_touch(t->c);
+	if (status == IO_OK)
+		return ++t->flushes < FLUSHES_A_TURN ? STEP_AGAIN : STEP_WRITE;
+	if (status == IO_WANT_WRITE)
+		return STEP_WRITE;
+	conn_abort(t->c, status);
+	return STEP_GONE;
+}
+
+static enum step response_done(struct conn *c)
+{
+	conn_stream_close(c);
+	if (!c->keep_alive) {
+		conn_close(c);
+		return STEP_GONE;
+	}
+	c->state = CONN_IDLE;
+	return STEP_AGAIN;
+}
+
+static enum step step_response(struct turn *t)
+{
+	struct conn *c = t->c;
+	struct stream *s = c->stream;
+	bool first = s && !s->head_written;
+	size_t room = output_room(c);
+	enum io_status status;
+
+	/* A head, and a record that is worth its cost, fit in this much. */
+	if (room < SESSION_READ_MAX) {
+		enum step step = flush_some(t);
+
+		if (step != STEP_AGAIN)
+			return step;
+		room = output_room(c);
+	}
+	if (!first && content_left(s) == 0)
+		return response_done(c);
+	status = produce(c, room);
+	if (status == IO_EOF || status == IO_FAIL) {
+		c->keep_alive = false;
+		return response_done(c);
+	}
+	if (status != IO_OK) {
+		conn_abort(c, status);
+		return STEP_GONE;
+	}
+	return content_left(s) == 0 ? response_done(c) : STEP_AGAIN;
+}
+
+/* Another answer instead of the handler's, and the end of the connection. */
+static enum step reply_error(struct turn *t, int status, const char *reason)
+{
+	struct conn *c = t->c;
+
+	if (!c->stream && !conn_stream_open(c)) {
+		conn_close(c);
+		return STEP_GONE;
+	}
+	if (reason)
+		conn_log(c, LOG_LEVEL_INFO, reason);
+	stream_discard_reply(c->stream);
+	stream_reply_error(c->stream, status);
+	c->keep_alive = false;
+	c->state = CONN_RESPONSE;
+	return STEP_AGAIN;
+}
+
+/* ---- request ---------------------------------------------------------------- */
+
+static bool asks_keep_alive(const struct conn *c, const struct request *r)
+{
+	uint64_t most = c->env->limits->requests_per_connection;
+
+	if (c->env->draining || (most && c->requests >= most))
+		return false;
+	if (r->version == HTTP_VERSION_1_0)
+		return r->authority.n > 0 &&
+			fields_has_token(&r->fields, FIELD_CONNECTION, STR("keep-alive"));
+	return !fields_has_token(&r->fields, FIELD_CONNECTION, STR("close"));
+}
+
+/* Target, host and path of the parsed request, in the stream's own memory. */
+static int understand(struct stream *s, struct http_error *error)
+{
+	struct request *r = &s->request;
+	unsigned port;
+	char *path;
+
+	if (uri_parse_target(r->target, r->method, &s->target, error))
+		return -1;
+	if (r->authority.n > 0 && !uri_split_authority(r->authority, &s->host, &port)) {
+		*error = (struct http_error){ 400, "malformed host" };
+		return -1;
+	}
+	path = arena_alloc(&s->arena, s->target.path.n + 1);
+	if (!path) {
+		*error = (struct http_error){ 500, "out of memory" };
+		return -1;
+	}
+	if (s->target.path.n == 0) {
+		s->path = (struct str){ path, 0 };
+		return 0;
+	}
+	return uri_decode_path(s->target.path, path, &s->path, error);
+}
+
+static enum step begin_body(struct turn *t, struct body_framing framing)
+{
+	struct conn *c = t->c;
+	struct request *r = &c->stream->request;
+	bool expects = fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0;
+
+	if (expects && c->stream->response.status >= 400) {
+		c->keep_alive = false; /* whether the content follows cannot be known */
+		c->state = CONN_RESPONSE;
+		return STEP_AGAIN;
+	}
+	if (expects && t->n == 0) {
+		struct str interim = STR("HTTP/1.1 100 Continue\r\n\r\n");
+		size_t n;
+
+		if (session_write(&c->session, interim.p, interim.n, &n) != IO_OK)
+			return reply_error(t, 503, "no room for 100 Continue");
+	}
+	body_start(&c->body, framing);
+	conn_enter(c, CONN_BODY, "reading a request body", c->watch.events);
+	return STEP_AGAIN;
+}
+
+/* The head is parsed and is the stream's own: answer it, then read the content if there is any. */
+static enum step serve(struct turn *t)
+{
+	struct conn *c = t->c;
+	struct stream *s = c->stream;
+	struct request *r = &s->request;
+	struct body_framing framing;
+	struct http_error error;
+
+	if (body_frame_request(r, &framing, &error) || understand(s, &error))
+		return reply_error(t, error.status, error.reason);
+	c->keep_alive = asks_keep_alive(c, r);
+	if (framing.kind == BODY_LENGTH && framing.length > (uint64_t)c->env->limits->body_size)
+		return reply_error(t, 413, "the request body is larger than limits.body_size");
+	if (fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0 &&
+		!str_case_eq(fields_get(&r->fields, FIELD_EXPECT), STR("100-continue")))
+		return reply_error(t, 417, NULL);
+	c->env->route(s, c->listener->routes);
+	assert(s->response.status);
+	if (framing.kind == BODY_NONE || (framing.kind == BODY_LENGTH && framing.length == 0)) {
+		c->state = CONN_RESPONSE;
+		return STEP_AGAIN;
+	}
+	return begin_body(t, framing);
+}
+
+static enum step step_head(struct turn *t)
+{
+	struct conn *c = t->c;
+	enum parse_status status;
+	struct http_error error;
+	struct stream *s;
+	size_t used;
+	char *own;
+
+	if (t->n == 0)
+		return need_input(t);
+	s = conn_stream_next(c->env);
+	if (!s) {
+		conn_close(c);
+		return STEP_GONE;
+	}
+	status = head_parse_request(&c->scan, t->p, t->n, &c->env->limits->head, &s->request, &used,
+		&error);
+	if (status == PARSE_MORE) {
+		request_clear(&s->request);
+		return need_input(t);
+	}
+	memset(&c->scan, 0, sizeof c->scan);
+	if (status == PARSE_BAD) {
+		request_clear(&s->request);
+		return reply_error(t, error.status, error.reason);
+	}
+	conn_stream_open(c);
+	own = arena_alloc(&s->arena, used);
+	if (!own)
+		return reply_error(t, 500, "out of memory");
+	memcpy(own, t->p, used);
+	request_rebase(&s->request, t->p, used, own);
+	input_consume(t, used);
+	return serve(t);
+}
+
+static enum step step_body(struct turn *t)
+{
+	struct conn *c = t->c;
+	struct http_error error;
+	struct str content;
+	size_t used;
+
+	if (t->n == 0)
+		return need_input(t);
+	switch (body_decode(&c->body, t->p, t->n, &used, &content, &error)) {
+	case PARSE_MORE:
+		input_consume(t, used);
+		if (used == 0)
+			return need_input(t);
+		break;
+	case PARSE_BAD:
+		return reply_error(t, error.status, error.reason);
+	case PARSE_DONE:
+		input_consume(t, used);
+		c->state = CONN_RESPONSE;
+		break;
+	}
+	if (c->body.content > (uint64_t)c->env->limits->body_size)
+		return reply_error(t, 413, "the request body is larger than limits.body_size");
+	return STEP_AGAIN;
+}
+
+/* ---- turns ------------------------------------------------------------------ */
+
+static enum step run_steps(struct turn *t)
+{
+	enum step step;
+
+	do {
+		switch (t->c->state) {
+		case CONN_IDLE:
+		case CONN_HEADER:
+			step = step_head(t);
+			break;
+		case CONN_BODY:
+			step = step_body(t);
+			break;
+		case CONN_RESPONSE:
+			step = step_response(t);
+			break;
+		case CONN_HANDSHAKE:
+		case CONN_CLOSING:
+		default:
+			assert(!"a state that is not HTTP's");
+			return STEP_GONE;
+		}
+	} while (step == STEP_AGAIN);
+	return step;
+}
+
+static void finish_turn(struct turn *t, enum step step)
+{
+	struct conn *c = t->c;
+	enum io_status status = IO_WANT_WRITE;
+
+	if (!input_keep(t)) {
+		conn_close(c);
+		return;
+	}
+	if (step == STEP_READ)
+		status = session_flush(&c->session);
+	if (status == IO_WANT_WRITE)
+		conn_enter(c, c->state, "sending a response", LOOP_WRITE);
+	else if (status != IO_OK)
+		conn_abort(c, status);
+	else if (c->state == CONN_BODY)
+		conn_enter(c, CONN_BODY, "reading a request body", LOOP_READ);
+	else if (t->n > 0)
+		conn_enter(c, CONN_HEADER, "reading a request head", LOOP_READ);
+	else
+		conn_enter(c, CONN_IDLE, "waiting for a request", LOOP_READ);
+}
+
+static void run_turn(struct turn *t)
+{
+	enum step step = run_steps(t);
+
+	if (step != STEP_GONE)
+		finish_turn(t, step);
+}
+
+void h1_run(struct conn *c, bool readable)
+{
+	struct turn t = { .c = c, .has_read = !readable };
+
+	if (buf_len(&c->session.pending) > 0) {
+		enum step step = flush_some(&t);
+
+		if (step == STEP_GONE || buf_len(&c->session.pending) > 0)
+			return;
+	}
+	if (buf_len(&c->in) > 0) {
+		t.p = buf_head(&c->in);
+		t.n = buf_len(&c->in);
+		t.owned = true;
+	}
+	run_turn(&t);
+}
+
+void h1_timeout(struct conn *c)
+{
+	struct turn t = { .c = c };
+
+	c->timed_out = true;
+	if (reply_error(&t, 408, "the request did not come within its deadline") != STEP_GONE)
+		run_turn(&t);
+}
