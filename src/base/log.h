@@ -2,7 +2,8 @@
  *
  * One state per process, the only mutable globals besides the clock. Lines on a standard error
  * that the journal reads carry a "<n>" prefix (sd-daemon(3)); a terminal and a file get time,
- * level and text. */
+ * sender, role, level and text. A message is one line of at most 1023 bytes; control bytes and
+ * what is not UTF-8 are written as \xNN. errno survives every call. */
 #ifndef LATCH_BASE_LOG_H
 #define LATCH_BASE_LOG_H
 
@@ -14,11 +15,23 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
 
 /* Where logs go. AUTO: the journal where $JOURNAL_STREAM says that standard error is one, else
  * standard error. */
-enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR, LOG_TARGET_FILE, LOG_TARGET_OFF };
+enum log_target {
+	LOG_TARGET_AUTO,
+	LOG_TARGET_JOURNAL,
+	LOG_TARGET_STDERR,
+	LOG_TARGET_FILE,
+	LOG_TARGET_OFF,
+};
 
 /* A field of a native journal record: NAME without the LATCHD_ prefix, in capitals. */
 struct log_field {
@@ -27,7 +40,9 @@ struct log_field {
 };
 
 /* `fd`: of the open file with LOG_TARGET_FILE (borrowed; the caller closes the one before), else
- * not used. Opens the journal's socket if needed, so call it before privileges go. */
+ * not used. Opens the journal's socket if needed, so call it before privileges go; where there is no
+ * journal, or no libsystemd, prefixed lines go to standard error. Before the first call: AUTO and
+ * INFO. */
 void log_set(enum log_target target, int fd, enum log_level level);
 bool log_is_on(enum log_level level);
 /* "master", "worker 3": stands in every line from now on. Copied. */

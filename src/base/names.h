@@ -13,7 +13,7 @@ struct names; /* heap */
 struct names *names_new(void);
 void names_free(struct names *t);
 /* `value` is borrowed and not NULL. 0; 1: the name is there already (unchanged); -1: out of memory.
- * A name is taken without its final dot. */
+ * A name is taken without its final dot; IPv6 addresses are equal however they are spelt. */
 int names_add(struct names *t, struct str name, void *value);
 /* Exact before wildcard before "*"; NULL: none. `ret_any` (may be NULL): only "*" matched. */
 void *names_find(const struct names *t, struct str name, bool *ret_any);
