@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tls/library.h"
+
 #define HTML_TYPE STR("text/html; charset=utf-8")
 
 static const char page_head[] =
@@ -53,6 +55,13 @@ static void drop_content(struct response *r)
 	r->memory = (struct str){ NULL, 0 };
 	r->has_length = false;
 	r->length = 0;
+}
+
+void stream_discard_reply(struct stream *s)
+{
+	drop_content(&s->response);
+	s->response.nfields = 0;
+	s->response.status = 0;
 }
 
 void stream_reply(struct stream *s, int status)
@@ -166,4 +175,9 @@ struct str stream_escape_html(struct stream *s, struct str text)
 	}
 	*at = '\0';
 	return (struct str){ copy, n };
+}
+
+struct str stream_tls_library(void)
+{
+	return str_of(tls_library_version());
 }

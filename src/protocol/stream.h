@@ -102,5 +102,7 @@ void stream_reply_page(struct stream *s, int status, struct str html);
 void stream_reply_error(struct stream *s, int status);
 /* `text` with & < > " ' as references, in the stream's arena; p NULL: no room. */
 struct str stream_escape_html(struct stream *s, struct str text);
+/* The version of the TLS library, for handlers, which do not see tls/. */
+struct str stream_tls_library(void);
 
 #endif
