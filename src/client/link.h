@@ -1,0 +1,48 @@
+/* The client's end of one connection: connect, shake hands, verify, and wait with a deadline around
+ * a session that never blocks. */
+#ifndef LATCH_CLIENT_LINK_H
+#define LATCH_CLIENT_LINK_H
+
+#include "client/outcome.h"
+#include "net/sock.h"
+#include "tls/reason.h"
+#include "tls/session.h"
+
+struct link_options {
+	const char *host;         /* of the URL: server name and reference identity; no brackets */
+	const char *connect_host; /* where to connect: the host, or what --connect says */
+	unsigned port;
+	struct ssl_ctx_st *ctx; /* NULL: plain; borrowed */
+	bool verify;            /* check the identity; the chain is the context's business */
+	int timeout_ms;         /* of each phase, and between bytes */
+};
+
+struct link {
+	int fd;
+	bool is_open; /* the session is */
+	int timeout_ms;
+	struct session_env env;
+	struct session session;
+	struct tls_reason reason;     /* with IO_FAIL */
+	enum io_status ended;         /* IO_OK: not yet. What every later read and write returns */
+	char address[SOCK_TEXT_SIZE]; /* connected to, "" before */
+	/* Called about ten times a second while the link waits for bytes; may be NULL. */
+	void (*tick)(void *);
+	void *tick_arg;
+};
+
+/* Connects and shakes hands. `l` must not move afterwards; link_close() it after a failure too. */
+enum outcome link_open(struct link *l, const struct link_options *o, struct err *e);
+
+/* Reads until the buffer is full or nothing more is there at the moment; waits only for the first
+ * byte. IO_OK: *ret_n > 0. IO_WANT_READ: the deadline passed. Else how the connection ended. */
+enum io_status link_read(struct link *l, void *p, size_t n, size_t *ret_n);
+/* All of it, flushed: IO_OK, IO_WANT_READ (the deadline passed) or how the connection ended. */
+enum io_status link_write(struct link *l, const void *p, size_t n);
+/* Sends close_notify and waits at most `wait_ms` in all for the end of the peer's side, dropping
+ * what still comes (*ret_dropped bytes). IO_WANT_READ: it did not end in time. */
+enum io_status link_finish(struct link *l, int wait_ms, uint64_t *ret_dropped);
+/* Sends close_notify if it was not sent, and closes. Idempotent. */
+void link_close(struct link *l);
+
+#endif
