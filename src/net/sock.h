@@ -14,7 +14,7 @@ struct sock_address {
 	struct sockaddr_storage storage;
 	socklen_t len;
 	bool dual;                 /* "*:PORT": IPv6 any that takes IPv4 as well */
-	char text[SOCK_TEXT_SIZE]; /* as sock_format_address() gives it; identity of a listener */
+	char text[SOCK_TEXT_SIZE]; /* "*:PORT" or as sock_format_address(); identity of a listener */
 };
 
 /* "*:PORT" (both families), "1.2.3.4:PORT", "[::1]:PORT", "unix:/path". PORT 1 to 65535, and 0: any
@@ -22,7 +22,8 @@ struct sock_address {
 int sock_parse_address(struct str text, struct sock_address *ret, struct err *e);
 
 /* A bound, non-blocking, close-on-exec listening socket with SO_REUSEADDR and (inherited by what is
- * accepted) TCP_NODELAY; a stale unix socket that nobody serves is replaced. -1: ERR_UNAVAILABLE or
+ * accepted) TCP_NODELAY; a stale unix socket that nobody serves is replaced, and its mode lets every
+ * client connect. Without IPv6 on the machine "*:PORT" is IPv4 alone. -1: ERR_UNAVAILABLE or
  * ERR_PERMISSION. */
 int sock_listen(const struct sock_address *address, int backlog, struct err *e);
 
@@ -32,7 +33,8 @@ int sock_accept(int listener, struct sockaddr_storage *peer, socklen_t *peer_len
 /* The address without port, an IPv4-mapped one as IPv4, "unix" for a unix socket; terminated. */
 struct str sock_format_host(const struct sockaddr_storage *a, char *dst, size_t size);
 /* "1.2.3.4:443", "[::1]:443", "unix:/path". */
-struct str sock_format_address(const struct sockaddr_storage *a, socklen_t len, char *dst, size_t size);
+struct str sock_format_address(
+	const struct sockaddr_storage *a, socklen_t len, char *dst, size_t size);
 /* The port a listener got (for "PORT 0"); 0 for unix. */
 unsigned sock_local_port(int fd);
 
@@ -42,12 +44,18 @@ struct sock_range {
 	unsigned prefix;           /* bits of the 128 */
 };
 bool sock_parse_range(struct str text, struct sock_range *ret);
-/* False for unix peers. */
+/* False for unix peers. An IPv4 address is in no range of IPv6 ("::/0"). */
 bool sock_in_range(const struct sockaddr_storage *a, const struct sock_range *range);
 
-/* Blocking connect with a deadline, trying every address that the name has; ret_errno_kind tells a
- * name that does not resolve from a refused connection. For the client. */
-enum sock_connect_result { SOCK_CONNECTED, SOCK_NO_NAME, SOCK_REFUSED, SOCK_TIMED_OUT };
+/* Blocking connect with a deadline, trying every address that the name has in `family` (AF_UNSPEC:
+ * both). The resolver has deadlines of its own. `ret_fd`: non-blocking, close-on-exec, TCP_NODELAY;
+ * -1 on failure. SOCK_REFUSED is any failure but the two with names of their own. For the client. */
+enum sock_connect_result {
+	SOCK_CONNECTED,
+	SOCK_NO_NAME,
+	SOCK_REFUSED,
+	SOCK_TIMED_OUT,
+};
 enum sock_connect_result sock_connect(const char *host, unsigned port, int family, int timeout_ms,
 	int *ret_fd, struct err *e);
 
