@@ -102,8 +102,9 @@ static enum outcome make_context(struct run *run)
 		return OUTCOME_OTHER;
 	}
 	if (run->options.insecure)
-		report_error(&run->report, NULL, "warning: -k: the certificate is not verified; "
-						 "anybody on the way may read and change everything");
+		report_error(&run->report, NULL,
+			"warning: -k: the certificate is not verified; "
+			"anybody on the way may read and change everything");
 	return OUTCOME_OK;
 }
 

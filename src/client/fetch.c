@@ -36,7 +36,7 @@ static bool write_host(struct buf *out, const struct url *url)
 	bool ok = buf_append_str(out, STR("Host: "));
 
 	ok = ok && (!brackets || buf_append(out, "[", 1)) && buf_append_str(out, url->host) &&
-		(!brackets || buf_append(out, "]", 1));
+	     (!brackets || buf_append(out, "]", 1));
 	if (url->port != (url->tls ? 443u : 80u))
 		ok = ok && buf_appendf(out, ":%u", url->port);
 	return ok && buf_append(out, "\r\n", 2);
@@ -47,12 +47,12 @@ static bool write_host(struct buf *out, const struct url *url)
 bool fetch_write_request(struct buf *out, const struct url *url, bool head_only)
 {
 	return buf_append_str(out, head_only ? STR("HEAD ") : STR("GET ")) &&
-		(!url->path_missing || buf_append(out, "/", 1)) &&
-		buf_append_str(out, url->target) && buf_append_str(out, STR(" HTTP/1.1\r\n")) &&
-		write_host(out, url) &&
-		head_write_field(out, STR("User-Agent"), STR("latch/" LATCH_VERSION)) &&
-		head_write_field(out, STR("Accept"), STR("*/*")) &&
-		head_write_field(out, STR("Connection"), STR("close")) && head_write_end(out);
+	       (!url->path_missing || buf_append(out, "/", 1)) &&
+	       buf_append_str(out, url->target) && buf_append_str(out, STR(" HTTP/1.1\r\n")) &&
+	       write_host(out, url) &&
+	       head_write_field(out, STR("User-Agent"), STR("latch/" LATCH_VERSION)) &&
+	       head_write_field(out, STR("Accept"), STR("*/*")) &&
+	       head_write_field(out, STR("Connection"), STR("close")) && head_write_end(out);
 }
 
 static enum outcome send_request(struct fetch *f, struct err *e)
@@ -69,8 +69,9 @@ static enum outcome send_request(struct fetch *f, struct err *e)
 	report_lines(f->env->report, '>', buf_str(&head));
 	status = link_write(&f->link, buf_head(&head), buf_len(&head));
 	if (status == IO_WANT_READ)
-		r = outcome_set(e, OUTCOME_TIMED_OUT, "the server did not take the request in time; "
-						      "--timeout sets how long to wait");
+		r = outcome_set(e, OUTCOME_TIMED_OUT,
+			"the server did not take the request in time; "
+			"--timeout sets how long to wait");
 	/* After any other failure the answer, or how it failed to come, says more. */
 out:
 	buf_done(&head);
@@ -119,7 +120,8 @@ static enum outcome read_head(struct fetch *f, struct str *ret_head, struct err 
 		if (status == PARSE_BAD)
 			return malformed(&error, e);
 		if (f->end - f->off == sizeof(f->in))
-			return outcome_set(e, OUTCOME_MALFORMED, "the head of the answer is too long");
+			return outcome_set(
+				e, OUTCOME_MALFORMED, "the head of the answer is too long");
 		f->ended = receive(f);
 		if (f->end > f->off && f->stage == VERDICT_SILENT)
 			f->stage = VERDICT_HEAD;
@@ -189,8 +191,8 @@ static enum outcome deliver(struct fetch *f, struct err *e)
 	while (f->off < f->end && f->stage != VERDICT_WHOLE) {
 		struct str content = { NULL, 0 };
 		size_t used = 0;
-		enum parse_status status = body_decode(&f->body, f->in + f->off, f->end - f->off,
-			&used, &content, &error);
+		enum parse_status status = body_decode(
+			&f->body, f->in + f->off, f->end - f->off, &used, &content, &error);
 
 		if (status == PARSE_BAD)
 			return malformed(&error, e);
@@ -262,8 +264,8 @@ static void describe_end(const struct fetch *f, const struct verdict *v, struct 
 		outcome_set(e, OUTCOME_OTHER, "%s; %" PRIu64 " of %" PRIu64 " bytes came", e->text,
 			f->body.content, framing->length);
 	else if (f->stage == VERDICT_CONTENT || f->stage == VERDICT_UNTIL_CLOSE)
-		outcome_set(e, OUTCOME_OTHER, "%s; %" PRIu64 " bytes came", e->text,
-			f->body.content);
+		outcome_set(
+			e, OUTCOME_OTHER, "%s; %" PRIu64 " bytes came", e->text, f->body.content);
 }
 
 static enum outcome judge(struct fetch *f, struct err *e)
@@ -328,8 +330,8 @@ static void describe_rest(const struct fetch *f, enum outcome r, struct err *e)
 			output->path, n);
 }
 
-enum outcome fetch_run(const struct fetch_env *env, const struct url *url, const char *text,
-	struct err *e)
+enum outcome fetch_run(
+	const struct fetch_env *env, const struct url *url, const char *text, struct err *e)
 {
 	struct fetch *f = NULL;
 	enum outcome r = OUTCOME_OTHER;

@@ -26,8 +26,8 @@ struct fetch_env {
 
 /* Fetches `url`, spelt `text` by the user, and reports warnings and facts. The caller reports the
  * error. The output is flushed, not closed. */
-enum outcome fetch_run(const struct fetch_env *env, const struct url *url, const char *text,
-	struct err *e);
+enum outcome fetch_run(
+	const struct fetch_env *env, const struct url *url, const char *text, struct err *e);
 
 /* The request head that fetch_run() sends. False: out of memory. */
 bool fetch_write_request(struct buf *out, const struct url *url, bool head_only);

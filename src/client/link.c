@@ -1,5 +1,5 @@
-/* Waiting with a deadline around a non-blocking session: the client has one connection at a time, so
- * poll(2) on its one descriptor is the whole event loop.
+/* Waiting with a deadline around a non-blocking session: the client has one connection at a time,
+ * so poll(2) on its one descriptor is the whole event loop.
  *
  * Knows no HTTP, prints nothing, and gives no verdict on how a connection ended. */
 #include "client/link.h"
@@ -85,14 +85,14 @@ static enum outcome connect_to(struct link *l, const struct link_options *o, str
 	case SOCK_CONNECTED:
 		break;
 	case SOCK_NO_NAME:
-		return outcome_set(e, OUTCOME_NO_NAME, "%s; check the name, or --connect to an address",
-			e->text);
+		return outcome_set(e, OUTCOME_NO_NAME,
+			"%s; check the name, or --connect to an address", e->text);
 	case SOCK_REFUSED:
-		return outcome_set(e, OUTCOME_NO_CONNECTION,
-			"%s; check that a server listens there", e->text);
+		return outcome_set(
+			e, OUTCOME_NO_CONNECTION, "%s; check that a server listens there", e->text);
 	case SOCK_TIMED_OUT:
-		return outcome_set(e, OUTCOME_TIMED_OUT,
-			"%s; --timeout sets how long to wait", e->text);
+		return outcome_set(
+			e, OUTCOME_TIMED_OUT, "%s; --timeout sets how long to wait", e->text);
 	}
 	if (getpeername(l->fd, (struct sockaddr *)&peer, &len) == 0)
 		sock_format_address(&peer, len, l->address, sizeof(l->address));
@@ -105,8 +105,9 @@ static enum outcome handshake_failed(const struct link *l, enum io_status status
 
 	switch (status) {
 	case IO_WANT_READ:
-		return outcome_set(e, OUTCOME_TIMED_OUT, "the TLS handshake did not end in time; "
-							 "--timeout sets how long to wait");
+		return outcome_set(e, OUTCOME_TIMED_OUT,
+			"the TLS handshake did not end in time; "
+			"--timeout sets how long to wait");
 	case IO_FAIL:
 		break;
 	case IO_RESET:

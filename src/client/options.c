@@ -23,7 +23,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define OPTION(letter, name, kind, field, argument, help) \
+#define OPTION(letter, name, kind, field, argument, help)                                          \
 	{ letter, name, kind, offsetof(struct options, field), argument, help },
 #include "client/options.def"
 #undef OPTION
@@ -194,8 +194,8 @@ static int parse_letters(struct options *o, char *word, struct cursor *c, struct
 		char spelling[3] = { '-', *p, '\0' };
 
 		if (!row)
-			return err_set(e, ERR_USAGE,
-				"-%c: unknown option; latch -h lists them all", *p);
+			return err_set(
+				e, ERR_USAGE, "-%c: unknown option; latch -h lists them all", *p);
 		if (takes_argument(row))
 			return set_with_argument(o, row, spelling, p[1] ? p + 1 : NULL, c, e);
 		if (set_row(o, row, NULL, e) < 0)
@@ -267,10 +267,11 @@ static bool usage_row(struct buf *out, const struct option_row *row)
 
 bool options_usage(struct buf *out)
 {
-	bool ok = buf_appendf(out, "usage: latch [options] URL...\n\n"
-				   "Fetches each URL over HTTP/1.1, with TLS for https (and where no\n"
-				   "scheme is given). The content goes to standard output, everything\n"
-				   "else to standard error.\n\n");
+	bool ok = buf_appendf(out,
+		"usage: latch [options] URL...\n\n"
+		"Fetches each URL over HTTP/1.1, with TLS for https (and where no\n"
+		"scheme is given). The content goes to standard output, everything\n"
+		"else to standard error.\n\n");
 
 	for (size_t i = 0; i < NROWS; i++)
 		ok = ok && usage_row(out, &rows[i]);

@@ -36,10 +36,10 @@ struct options {
 	size_t nurls;
 };
 
-/* Options and URLs in any order; "--" ends the options; "-oFILE", "-ik", "--ca=FILE" are understood.
- * -1 with ERR_USAGE: an unknown option (the nearest known one is named), a missing or malformed
- * argument, options that exclude each other, no URL. With -h or -V nothing else is asked for.
- * options_done() afterwards, after a failure too. */
+/* Options and URLs in any order; "--" ends the options; "-oFILE", "-ik", "--ca=FILE" are
+ * understood. -1 with ERR_USAGE: an unknown option (the nearest known one is named), a missing or
+ * malformed argument, options that exclude each other, no URL. With -h or -V nothing else is asked
+ * for. options_done() afterwards, after a failure too. */
 int options_parse(struct options *o, int argc, char **argv, struct err *e);
 void options_done(struct options *o);
 /* The text of -h, with the exit codes. False: out of memory. */

@@ -1,5 +1,5 @@
-/* The progress line: what it says is a pure function of what was counted; drawing is one write(2) of
- * carriage return, text and blanks, which every terminal understands.
+/* The progress line: what it says is a pure function of what was counted; drawing is one write(2)
+ * of carriage return, text and blanks, which every terminal understands.
  *
  * Keeps no clock of its own, and never decides whether a bar is wanted. */
 #include "client/progress.h"
@@ -127,7 +127,8 @@ bool progress_format(const struct progress *p, int64_t now_us, unsigned width, s
 	room -= percent_len < room ? percent_len : room;
 	if (p->has_total && room >= text_len + 1 + BAR_MIN) {
 		size_t columns = room - text_len - 1;
-		ok = ok && append_bar(out, percent_of(p), columns > BAR_MAX ? BAR_MAX : (unsigned)columns);
+		ok = ok && append_bar(out, percent_of(p),
+				   columns > BAR_MAX ? BAR_MAX : (unsigned)columns);
 	}
 	return ok && buf_append(out, text, text_len < room ? text_len : room);
 }
@@ -156,7 +157,8 @@ static void draw(struct progress *p, int64_t now_us)
 	unsigned columns;
 
 	buf_init(&line, 4 * PROGRESS_WIDTH_MAX);
-	if (!buf_append(&line, "\r", 1) || !progress_format(p, now_us, terminal_width(p->fd), &line))
+	if (!buf_append(&line, "\r", 1) ||
+		!progress_format(p, now_us, terminal_width(p->fd), &line))
 		goto out;
 	columns = (unsigned)buf_len(&line) - 1;
 	for (unsigned i = columns; i < p->drawn; i++)

@@ -1,5 +1,5 @@
-/* The progress of one download as one line on a terminal: percentage, amount, rate, time left. Drawn
- * at most ten times a second, also while nothing comes; works without a known length. */
+/* The progress of one download as one line on a terminal: percentage, amount, rate, time left.
+ * Drawn at most ten times a second, also while nothing comes; works without a known length. */
 #ifndef LATCH_CLIENT_PROGRESS_H
 #define LATCH_CLIENT_PROGRESS_H
 
@@ -31,8 +31,8 @@ struct progress {
 /* `fd` -1: everything below does nothing. Times are microseconds of any one clock. */
 void progress_init(struct progress *p, int fd);
 void progress_start(struct progress *p, bool has_total, uint64_t total, int64_t now_us);
-/* `n` more bytes (0: only time went by); draws when it is due. The first drawing waits one interval,
- * so that what is quick does not flicker. */
+/* `n` more bytes (0: only time went by); draws when it is due. The first drawing waits one
+ * interval, so that what is quick does not flicker. */
 void progress_add(struct progress *p, uint64_t n, int64_t now_us);
 /* Clears the line, so that something else can be written; the next drawing brings it back. */
 void progress_clear(struct progress *p);

@@ -1,4 +1,4 @@
-/* The verdict as a table of how far the message had come by how the connection ended.
+/* The verdict as a table (verdict.def): how far the message had come by how the connection ended.
  *
  * Does no I/O and reads no bytes; fetch.c tells it what it saw. */
 #include "client/verdict.h"
@@ -13,63 +13,11 @@ struct cell {
 	const char *sentence;
 };
 
-#define BOTH(o, text) { OUTCOME_##o, OUTCOME_##o, text }
-#define STRICT(o, text) { OUTCOME_OK, OUTCOME_##o, text }
-
 static const struct cell cells[VERDICT_STAGES][END_COUNT] = {
-	[VERDICT_SILENT] = {
-		[END_EOF] = BOTH(TRUNCATED, "the server closed the connection without an answer"),
-		[END_TRUNCATED] = BOTH(TRUNCATED,
-			"the server closed the connection without an answer and without close_notify"),
-		[END_RESET] = BOTH(TRUNCATED,
-			"the server reset the connection without an answer"),
-		[END_FAIL] = BOTH(HANDSHAKE, "the server ended TLS before it answered"),
-		[END_TIMEOUT] = BOTH(TIMED_OUT, "the server did not answer in time; "
-						"--timeout sets how long to wait"),
-	},
-	[VERDICT_HEAD] = {
-		[END_EOF] = BOTH(TRUNCATED, "the connection ended inside the head of the answer"),
-		[END_TRUNCATED] = BOTH(TRUNCATED,
-			"the connection was cut inside the head of the answer, without close_notify"),
-		[END_RESET] = BOTH(TRUNCATED,
-			"the connection was reset inside the head of the answer"),
-		[END_FAIL] = BOTH(TRUNCATED, "TLS failed inside the head of the answer"),
-		[END_TIMEOUT] = BOTH(TIMED_OUT, "the head of the answer stopped coming; "
-						"--timeout sets how long to wait"),
-	},
-	[VERDICT_CONTENT] = {
-		[END_EOF] = BOTH(TRUNCATED, "the server closed the connection inside the content"),
-		[END_TRUNCATED] = BOTH(TRUNCATED,
-			"the connection was cut inside the content, without close_notify"),
-		[END_RESET] = BOTH(TRUNCATED, "the connection was reset inside the content"),
-		[END_FAIL] = BOTH(TRUNCATED, "TLS failed inside the content"),
-		[END_TIMEOUT] = BOTH(TIMED_OUT, "the content stopped coming; "
-						"--timeout sets how long to wait"),
-	},
-	[VERDICT_UNTIL_CLOSE] = {
-		[END_EOF] = BOTH(OK, NULL),
-		[END_TRUNCATED] = STRICT(TRUNCATED,
-			"the content ends with the connection, and no close_notify came: "
-			"part of it may be missing"),
-		[END_RESET] = BOTH(TRUNCATED,
-			"the content ends with the connection, and that was reset"),
-		[END_FAIL] = BOTH(TRUNCATED,
-			"the content ends with the connection, and TLS failed"),
-		[END_TIMEOUT] = BOTH(TIMED_OUT, "the content stopped coming; "
-						"--timeout sets how long to wait"),
-	},
-	[VERDICT_WHOLE] = {
-		[END_EOF] = BOTH(OK, NULL),
-		[END_TRUNCATED] = STRICT(NO_CLOSE_NOTIFY,
-			"the message is whole, but the server closed without close_notify"),
-		[END_RESET] = STRICT(NO_CLOSE_NOTIFY,
-			"the message is whole, but the server reset the connection "
-			"instead of sending close_notify"),
-		[END_FAIL] = STRICT(NO_CLOSE_NOTIFY,
-			"the message is whole, but TLS failed before the server's close_notify"),
-		[END_TIMEOUT] = STRICT(NO_CLOSE_NOTIFY,
-			"the message is whole, but the server's close_notify did not come in time"),
-	},
+#define VERDICT(stage, end, lenient, strict, sentence)                                             \
+	[VERDICT_##stage][END_##end] = { OUTCOME_##lenient, OUTCOME_##strict, sentence },
+#include "client/verdict.def"
+#undef VERDICT
 };
 
 static enum end end_of(enum io_status status)
