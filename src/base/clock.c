@@ -246,7 +246,8 @@ static void parse_imf(struct cursor *c, struct tm *tm)
  * the future is the last one in the past with the same digits (RFC 9110 section 5.6.7). */
 static void parse_rfc850(struct cursor *c, struct tm *tm, int weekday)
 {
-	static const char *const rest[] = { "day", "day", "sday", "nesday", "rsday", "day", "urday" };
+	static const char *const rest[] = { "day", "day", "sday", "nesday", "rsday", "day",
+		"urday" };
 	struct tm now;
 	time_t t = clamp(clock_wall());
 
@@ -292,7 +293,7 @@ static bool is_real_date(const struct tm *tm)
 	int most = days[tm->tm_mon] + (tm->tm_mon == 1 && leap);
 
 	return tm->tm_mday >= 1 && tm->tm_mday <= most && tm->tm_hour < 24 && tm->tm_min < 60 &&
-		tm->tm_sec <= 60;
+	       tm->tm_sec <= 60;
 }
 
 bool clock_parse_http_date(struct str s, time_t *ret)

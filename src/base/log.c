@@ -21,17 +21,17 @@
 #include "base/clock.h"
 
 enum {
-	LOG_TEXT_SIZE = 1024,  /* of a formatted message */
-	LOG_LINE_SIZE = 4096,  /* one write is whole up to PIPE_BUF */
+	LOG_TEXT_SIZE = 1024, /* of a formatted message */
+	LOG_LINE_SIZE = 4096, /* one write is whole up to PIPE_BUF */
 	LOG_RECORD_SIZE = 16384,
 	LOG_RECORD_FIELDS = 32,
 	LOG_WINDOW_MS = 10000,
 };
 
 static struct {
-	bool set;     /* log_set() was called, or its defaults taken */
-	bool native;  /* records to the journal */
-	bool prefix;  /* lines are for the journal: "<n>" in front, which knows time and sender */
+	bool set;    /* log_set() was called, or its defaults taken */
+	bool native; /* records to the journal */
+	bool prefix; /* lines are for the journal: "<n>" in front, which knows time and sender */
 	bool off;
 	int fd;
 	enum log_level level;
@@ -67,10 +67,10 @@ static bool stderr_is_journal(void)
 static bool open_journal(void)
 {
 #ifdef HAVE_LIBSYSTEMD
-	static const char hello[] = "MESSAGE=logging to the journal";
+	char message[] = "MESSAGE=logging to the journal", priority[] = "PRIORITY=7";
 	const struct iovec iov[] = {
-		{ (char *)(uintptr_t)hello, sizeof(hello) - 1 },
-		{ (char *)(uintptr_t)"PRIORITY=7", 10 },
+		{ message, sizeof(message) - 1 },
+		{ priority, sizeof(priority) - 1 },
 	};
 
 	if (state.native)

@@ -40,9 +40,9 @@ struct log_field {
 };
 
 /* `fd`: of the open file with LOG_TARGET_FILE (borrowed; the caller closes the one before), else
- * not used. Opens the journal's socket if needed, so call it before privileges go; where there is no
- * journal, or no libsystemd, prefixed lines go to standard error. Before the first call: AUTO and
- * INFO. */
+ * not used. Opens the journal's socket if needed, so call it before privileges go; where there is
+ * no journal, or no libsystemd, prefixed lines go to standard error. Before the first call: AUTO
+ * and INFO. */
 void log_set(enum log_target target, int fd, enum log_level level);
 bool log_is_on(enum log_level level);
 /* "master", "worker 3": stands in every line from now on. Copied. */

@@ -61,8 +61,7 @@ static struct entry *locate(const struct names *t, struct str key, bool wildcard
 	while (t->entries[i].key) {
 		struct entry *at = &t->entries[i];
 
-		if (at->wildcard == wildcard &&
-			str_case_eq((struct str){ at->key, at->n }, key))
+		if (at->wildcard == wildcard && str_case_eq((struct str){ at->key, at->n }, key))
 			return at;
 		i = (i + 1) & (t->cap - 1);
 	}

@@ -25,7 +25,7 @@ bool str_has_prefix(struct str s, struct str prefix)
 bool str_has_suffix(struct str s, struct str suffix)
 {
 	return s.n >= suffix.n &&
-		(suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+	       (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
 size_t str_find(struct str s, char c, size_t from)
@@ -139,10 +139,17 @@ struct unit {
 
 /* Largest first: formatting takes the first that divides. */
 static const struct unit size_units[] = {
-	{ "G", INT64_C(1) << 30 }, { "M", INT64_C(1) << 20 }, { "K", INT64_C(1) << 10 }, { "", 1 },
+	{ "G", INT64_C(1) << 30 },
+	{ "M", INT64_C(1) << 20 },
+	{ "K", INT64_C(1) << 10 },
+	{ "", 1 },
 };
 static const struct unit duration_units[] = {
-	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+	{ "d", 86400000 },
+	{ "h", 3600000 },
+	{ "m", 60000 },
+	{ "s", 1000 },
+	{ "ms", 1 },
 };
 enum { SIZE_UNITS = 4, DURATION_UNITS = 5 };
 
@@ -181,8 +188,7 @@ bool str_parse_duration(struct str s, int64_t *ret_ms)
 	return parse_with_unit(s, duration_units, DURATION_UNITS, ret_ms);
 }
 
-static const char *format_with_unit(
-	int64_t value, const struct unit *units, char *dst, size_t size)
+static const char *format_with_unit(int64_t value, const struct unit *units, char *dst, size_t size)
 {
 	assert(value >= 0);
 	if (value == 0) {
@@ -222,7 +228,7 @@ size_t str_distance(struct str a, struct str b)
 		for (size_t j = 1; j <= b.n; j++) {
 			unsigned char above = row[j];
 			bool same = str_lower((unsigned char)a.p[i - 1]) ==
-				str_lower((unsigned char)b.p[j - 1]);
+				    str_lower((unsigned char)b.p[j - 1]);
 			unsigned best = diagonal + !same;
 
 			if (above + 1u < best)

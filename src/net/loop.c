@@ -33,16 +33,16 @@ void loop_done(struct loop *l)
 static uint32_t to_epoll(unsigned events)
 {
 	return (events & LOOP_READ ? EPOLLIN : 0u) | (events & LOOP_WRITE ? EPOLLOUT : 0u) |
-		(events & LOOP_EXCLUSIVE ? EPOLLEXCLUSIVE : 0u);
+	       (events & LOOP_EXCLUSIVE ? EPOLLEXCLUSIVE : 0u);
 }
 
 static unsigned from_epoll(uint32_t events)
 {
 	return (events & EPOLLIN ? LOOP_READ : 0u) | (events & EPOLLOUT ? LOOP_WRITE : 0u) |
-		(events & (EPOLLERR | EPOLLHUP) ? LOOP_BROKEN : 0u);
+	       (events & (EPOLLERR | EPOLLHUP) ? LOOP_BROKEN : 0u);
 }
 
-static void forget(struct loop *l, struct watch *w)
+static void take_out(struct loop *l, struct watch *w)
 {
 	epoll_ctl(l->fd, EPOLL_CTL_DEL, w->fd, NULL);
 	w->added = false;
@@ -58,7 +58,7 @@ bool loop_watch(struct loop *l, struct watch *w, unsigned events)
 		return true;
 	/* The kernel refuses to modify an exclusive watch, or to make one exclusive. */
 	if (w->added && (events | w->events) & LOOP_EXCLUSIVE)
-		forget(l, w);
+		take_out(l, w);
 	if (epoll_ctl(l->fd, w->added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd, &ev) < 0)
 		return false;
 	w->added = true;
@@ -69,7 +69,14 @@ bool loop_watch(struct loop *l, struct watch *w, unsigned events)
 void loop_unwatch(struct loop *l, struct watch *w)
 {
 	if (w->added)
-		forget(l, w);
+		take_out(l, w);
+	loop_forget(l, w);
+}
+
+void loop_forget(struct loop *l, struct watch *w)
+{
+	w->added = false;
+	w->events = 0;
 	for (int i = 0; i < l->batch_n; i++)
 		if (l->batch[i] == w)
 			l->batch[i] = NULL;

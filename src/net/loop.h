@@ -12,8 +12,9 @@
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EXCLUSIVE = 4 /* shared listeners */, LOOP_BROKEN = 8 };
 
-/* One descriptor of interest; embedded in its owner, zeroed but for `fd` and `fn`. `fn` gets LOOP_READ, LOOP_WRITE, and with them
- * LOOP_BROKEN on an error or hang-up, also when nothing was asked for. */
+/* One descriptor of interest; embedded in its owner, zeroed but for `fd` and `fn`. `fn` gets
+ * LOOP_READ, LOOP_WRITE, and with them LOOP_BROKEN on an error or hang-up, also when nothing was
+ * asked for. */
 struct watch {
 	int fd;
 	unsigned events; /* what the kernel was told; 0 and not `added`: not watched */
@@ -27,7 +28,7 @@ struct loop {
 	int fd;
 	struct timer_wheel timers;
 	bool stopped; /* for the owner's own use: the loop only carries it */
-	/* Events of the turn that are not handled yet, so that a watch that goes away takes them along. */
+	/* Events of the turn not handled yet, so that a watch that goes away takes them along. */
 	struct watch *batch[LOOP_BATCH]; /* NULL: handled, or gone */
 	int batch_n;                     /* 0 between turns */
 	uint64_t turns;
@@ -41,8 +42,8 @@ bool loop_watch(struct loop *l, struct watch *w, unsigned events);
 /* Forgets the watch, with the events of this turn that are still to come for it. Call it before the
  * descriptor is closed. Idempotent. */
 void loop_unwatch(struct loop *l, struct watch *w);
-/* The same without a system call, for a descriptor that is closed right after (which takes it out of
- * the kernel's set) and that no other process holds. */
+/* The same without a system call, for a descriptor that is closed right after (which takes it out
+ * of the kernel's set) and that no other process holds. */
 void loop_forget(struct loop *l, struct watch *w);
 /* One turn: wait at most until the next deadline (a signal ends the wait too), handle all events,
  * run the deadlines. A callback may unwatch and free any watch, its own included. */

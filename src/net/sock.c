@@ -86,9 +86,8 @@ static bool parse_inet(struct str text, struct sock_address *ret)
 		in6->sin6_family = AF_INET6;
 		ret->len = sizeof(*in6);
 		return parse_port(port, &in6->sin6_port) &&
-			(ret->dual ||
-				parse_host(AF_INET6, (struct str){ host.p + 1, host.n - 2 },
-					&in6->sin6_addr));
+		       (ret->dual || parse_host(AF_INET6, (struct str){ host.p + 1, host.n - 2 },
+					     &in6->sin6_addr));
 	}
 	in->sin_family = AF_INET;
 	ret->len = sizeof(*in);
@@ -200,17 +199,16 @@ int sock_listen(const struct sock_address *address, int backlog, struct err *e)
 	if (fd >= 0)
 		return fd;
 	errnum = errno;
-	return err_errno(e,
-		errnum == EACCES || errnum == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE, errnum,
-		"cannot listen on %s", address->text);
+	return err_errno(e, errnum == EACCES || errnum == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE,
+		errnum, "cannot listen on %s", address->text);
 }
 
 int sock_accept(int listener, struct sockaddr_storage *peer, socklen_t *peer_len)
 {
 	if (peer)
 		*peer_len = sizeof(*peer);
-	return accept4(listener, (void *)peer, peer ? peer_len : NULL,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	return accept4(
+		listener, (void *)peer, peer ? peer_len : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 struct str sock_format_host(const struct sockaddr_storage *a, char *dst, size_t size)
@@ -378,8 +376,8 @@ static int connect_any(const struct addrinfo *list, int timeout_ms, int *ret_fd)
 	return errnum;
 }
 
-enum sock_connect_result sock_connect(const char *host, unsigned port, int family, int timeout_ms,
-	int *ret_fd, struct err *e)
+enum sock_connect_result sock_connect(
+	const char *host, unsigned port, int family, int timeout_ms, int *ret_fd, struct err *e)
 {
 	struct addrinfo hints = {
 		.ai_family = family,

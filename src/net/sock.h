@@ -14,7 +14,7 @@ struct sock_address {
 	struct sockaddr_storage storage;
 	socklen_t len;
 	bool dual;                 /* "*:PORT": IPv6 any that takes IPv4 as well */
-	char text[SOCK_TEXT_SIZE]; /* "*:PORT" or as sock_format_address(); identity of a listener */
+	char text[SOCK_TEXT_SIZE]; /* "*:PORT" or as sock_format_address(): its identity */
 };
 
 /* "*:PORT" (both families), "1.2.3.4:PORT", "[::1]:PORT", "unix:/path". PORT 1 to 65535, and 0: any
@@ -22,8 +22,8 @@ struct sock_address {
 int sock_parse_address(struct str text, struct sock_address *ret, struct err *e);
 
 /* A bound, non-blocking, close-on-exec listening socket with SO_REUSEADDR and (inherited by what is
- * accepted) TCP_NODELAY; a stale unix socket that nobody serves is replaced, and its mode lets every
- * client connect. Without IPv6 on the machine "*:PORT" is IPv4 alone. -1: ERR_UNAVAILABLE or
+ * accepted) TCP_NODELAY; a stale unix socket that nobody serves is replaced, and its mode lets
+ * every client connect. Without IPv6 on the machine "*:PORT" is IPv4 alone. -1: ERR_UNAVAILABLE or
  * ERR_PERMISSION. */
 int sock_listen(const struct sock_address *address, int backlog, struct err *e);
 
@@ -48,15 +48,16 @@ bool sock_parse_range(struct str text, struct sock_range *ret);
 bool sock_in_range(const struct sockaddr_storage *a, const struct sock_range *range);
 
 /* Blocking connect with a deadline, trying every address that the name has in `family` (AF_UNSPEC:
- * both). The resolver has deadlines of its own. `ret_fd`: non-blocking, close-on-exec, TCP_NODELAY;
- * -1 on failure. SOCK_REFUSED is any failure but the two with names of their own. For the client. */
+ * both). The resolver has deadlines of its own. `ret_fd`: non-blocking, close-on-exec,
+ * TCP_NODELAY; -1 on failure. SOCK_REFUSED is any failure that has no name of its own. For the
+ * client. */
 enum sock_connect_result {
 	SOCK_CONNECTED,
 	SOCK_NO_NAME,
 	SOCK_REFUSED,
 	SOCK_TIMED_OUT,
 };
-enum sock_connect_result sock_connect(const char *host, unsigned port, int family, int timeout_ms,
-	int *ret_fd, struct err *e);
+enum sock_connect_result sock_connect(
+	const char *host, unsigned port, int family, int timeout_ms, int *ret_fd, struct err *e);
 
 #endif

@@ -1,8 +1,9 @@
 /* A hashed wheel of deadlines: slot = deadline's tick modulo the number of slots.
  *
- * A timer lies in the slot of the deadline it had when it was linked. It may have moved later since,
- * or be a revolution and more away: when its slot comes up and it is not due, it is linked anew.
- * A bit says that a slot may be in use; it is cleared when the slot comes up empty, never before. */
+ * A timer lies in the slot of the deadline it had when it was linked. It may have moved later
+ * since, or be a revolution and more away: when its slot comes up and it is not due, it is linked
+ * anew. A bit says that a slot may be in use; it is cleared when the slot comes up empty, never
+ * before. */
 #include "net/timer.h"
 
 #include <limits.h>
