@@ -1,0 +1,235 @@
+/* Makes server and client contexts. What they all share stands here once: small memory for idle
+ * connections, one recv() a record, no renegotiation, no compression, no early data, no session
+ * cache. A truncation is never hidden: SSL_OP_IGNORE_UNEXPECTED_EOF is not set anywhere. */
+#include "tls/context.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+
+#include "tls/attach.h"
+#include "tls/bio.h"
+#include "tls/reason.h"
+#include "tls/ticket.h"
+
+enum { TICKET_LIFETIME_MAX = 7 * 24 * 3600 /* seconds; RFC 8446 section 4.6.1 */ };
+
+#ifdef LATCH_KEYLOG
+static void write_keylog(const SSL *ssl, const char *line)
+{
+	static int fd = -2;
+	char text[1024];
+	size_t n = strlen(line);
+	const char *path = secure_getenv("SSLKEYLOGFILE");
+
+	(void)ssl;
+	if (fd == -2)
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || n + 1 > sizeof(text))
+		return;
+	memcpy(text, line, n);
+	text[n++] = '\n';
+	if (write(fd, text, n) < 0)
+		return; /* a debugging aid: the connection does not care */
+}
+
+static void set_keylog(SSL_CTX *ctx)
+{
+	const char *path = secure_getenv("SSLKEYLOGFILE");
+
+	if (path && *path)
+		SSL_CTX_set_keylog_callback(ctx, write_keylog);
+}
+#else
+static void set_keylog(SSL_CTX *ctx)
+{
+	(void)ctx;
+}
+#endif
+
+bool tls_keylog_is_built_in(void)
+{
+#ifdef LATCH_KEYLOG
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* OpenSSL has no getter for the alert that it sent. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+	if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT || (value >> 8) != SSL3_AL_FATAL)
+		return;
+	struct session *s = bio_session(ssl);
+	if (s)
+		s->alert_sent = (int16_t)(value & 0xff);
+}
+
+static SSL_CTX *new_context(const SSL_METHOD *m, struct err *e)
+{
+	SSL_CTX *ctx = SSL_CTX_new(m);
+
+	if (!ctx) {
+		tls_reason_err(e, ERR_SYSTEM, "no TLS context");
+		return NULL;
+	}
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_info_callback(ctx, on_info);
+	set_keylog(ctx);
+	return ctx;
+}
+
+/* How long a ticket lives: as long as the ring surely has its key. */
+static long ticket_lifetime(const struct tls_options *o)
+{
+	int64_t seconds = o->tickets_rotate_ms / 1000 * o->tickets_keep;
+
+	if (o->tickets_rotate_ms <= 0 || seconds <= 0 || seconds > TICKET_LIFETIME_MAX)
+		return TICKET_LIFETIME_MAX;
+	return (long)seconds;
+}
+
+static void set_tickets(SSL_CTX *ctx, const struct tls_options *o, struct ticket_ring *ring)
+{
+	if (!ring || !o->tickets_enabled) {
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+		SSL_CTX_set_num_tickets(ctx, 0);
+		return;
+	}
+	SSL_CTX_set_timeout(ctx, ticket_lifetime(o));
+	ticket_ring_use(ring, ctx);
+}
+
+/* A context with everything but certificates. */
+static SSL_CTX *new_bare_server(const struct tls_options *o, struct ticket_ring *ring, struct err *e)
+{
+	SSL_CTX *ctx = new_context(TLS_server_method(), e);
+
+	if (!ctx)
+		return NULL;
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	struct attachment *a = attach_new(ctx, o);
+	if (!a) {
+		err_set(e, ERR_SYSTEM, "out of memory");
+		goto fail;
+	}
+	if (profile_apply(ctx, o, e) < 0)
+		goto fail;
+	a->ring = ring;
+	set_tickets(ctx, o, ring);
+	return ctx;
+fail:
+	tls_context_free(ctx);
+	return NULL;
+}
+
+static int bind_resumption(SSL_CTX *ctx, const void *policy, size_t n, struct err *e)
+{
+	unsigned char hash[SSL_MAX_SID_CTX_LENGTH];
+	unsigned len = 0;
+
+	static_assert(SSL_MAX_SID_CTX_LENGTH == 32, "a SHA-256");
+	if (EVP_Digest(policy, n, hash, &len, EVP_sha256(), NULL) != 1 ||
+		SSL_CTX_set_session_id_context(ctx, hash, len) != 1)
+		return tls_reason_err(e, ERR_INTERNAL, "no session-id context");
+	return 0;
+}
+
+static int load_pairs(SSL_CTX *ctx, const struct tls_pair *pairs, size_t n, struct err *e)
+{
+	struct attachment *a = attach_get(ctx);
+
+	for (size_t i = 0; i < n; i++) {
+		if (a->nleaves == ATTACH_LEAVES_MAX)
+			return err_at(e, ERR_CONFIG, pairs[i].certificate, 0,
+				"more certificates than there are types of keys");
+		if (pair_load(ctx, &pairs[i], &a->leaf[a->nleaves], e) < 0)
+			return -1;
+		a->nleaves++;
+	}
+	return 0;
+}
+
+struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const struct tls_pair *pairs,
+	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring, struct err *e)
+{
+	SSL_CTX *ctx = new_bare_server(o, ring, e);
+
+	assert(npairs > 0);
+	if (!ctx)
+		return NULL;
+	if (load_pairs(ctx, pairs, npairs, e) < 0 || bind_resumption(ctx, policy, policy_len, e) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e)
+{
+	const struct attachment *a = attach_get(like);
+
+	assert(a);
+	return new_bare_server(&a->options, a->ring, e);
+}
+
+void tls_context_free(struct ssl_ctx_st *ctx)
+{
+	SSL_CTX_free(ctx);
+}
+
+static int load_trust(SSL_CTX *ctx, const char *ca, struct err *e)
+{
+	struct stat st;
+	int ok;
+
+	if (!ca || !*ca)
+		ok = SSL_CTX_set_default_verify_paths(ctx);
+	else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode))
+		ok = SSL_CTX_load_verify_dir(ctx, ca);
+	else
+		ok = SSL_CTX_load_verify_file(ctx, ca);
+	if (ok == 1) {
+		ERR_clear_error();
+		return 0;
+	}
+	struct tls_reason r;
+	tls_reason_take(NULL, &r);
+	return err_at(e, ERR_CONFIG, ca, 0, "holds no usable CA certificate: %s", r.sentence);
+}
+
+struct ssl_ctx_st *tls_context_new_client(const struct tls_client_options *o, struct err *e)
+{
+	static const unsigned char alpn[] = "\x08http/1.1";
+	SSL_CTX *ctx = new_context(TLS_client_method(), e);
+
+	if (!ctx)
+		return NULL;
+	if (profile_set_versions(ctx, o->min_version, o->max_version, e) < 0)
+		goto fail;
+	if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) != 0) {
+		tls_reason_err(e, ERR_SYSTEM, "no ALPN");
+		goto fail;
+	}
+	if (o->verify == TLS_VERIFY_HANDSHAKE) {
+		if (load_trust(ctx, o->ca, e) < 0)
+			goto fail;
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	}
+	return ctx;
+fail:
+	tls_context_free(ctx);
+	return NULL;
+}

@@ -1,0 +1,256 @@
+/* Loads one certificate chain with its private key. Every failure names the file and says in words
+ * what is wrong with it. It refuses a key that is not the certificate's and a second pair of a key
+ * type; that a certificate has expired is for others to warn about. */
+#include "tls/pair.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "tls/reason.h"
+
+enum { PASSPHRASE_MAX = 1024 };
+
+struct passphrase {
+	const char *file; /* NULL: none */
+	char text[PASSPHRASE_MAX];
+	size_t n;
+	bool asked; /* the key is encrypted */
+};
+
+struct loading {
+	const char *certificate_file, *key_file; /* for errors; NULL in memory */
+	BIO *certificate, *key;
+	X509 *leaf;
+	STACK_OF(X509) *chain;
+	EVP_PKEY *pkey;
+};
+
+static bool is_set(const char *s)
+{
+	return s && *s;
+}
+
+/* At a file: "context: what OpenSSL says". */
+static int refuse(struct err *e, const char *file, const char *context)
+{
+	struct tls_reason r;
+
+	tls_reason_take(NULL, &r);
+	return err_at(e, ERR_CONFIG, file, 0, "%s: %s", context, r.sentence);
+}
+
+static int say(struct err *e, const char *file, const char *sentence)
+{
+	ERR_clear_error();
+	return err_at(e, ERR_CONFIG, file, 0, "%s", sentence);
+}
+
+static int cannot_read(struct err *e, const char *file, int errnum)
+{
+	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %s", strerror(errnum));
+}
+
+/* A regular file (or pipe), not a directory, on which reads would fail without a word. */
+static FILE *open_file(const char *path, struct err *e)
+{
+	struct stat st;
+	FILE *f = fopen(path, "re");
+
+	if (!f) {
+		cannot_read(e, path, errno);
+		return NULL;
+	}
+	if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode)) {
+		cannot_read(e, path, EISDIR);
+		fclose(f);
+		return NULL;
+	}
+	return f;
+}
+
+static BIO *open_bio(const char *path, struct err *e)
+{
+	FILE *f = open_file(path, e);
+	BIO *b = f ? BIO_new_fp(f, BIO_CLOSE) : NULL;
+
+	if (f && !b) {
+		fclose(f);
+		say(e, path, "out of memory");
+	}
+	return b;
+}
+
+static int read_passphrase(struct passphrase *p, const char *file, struct err *e)
+{
+	FILE *f = open_file(file, e);
+
+	if (!f)
+		return -1;
+	setvbuf(f, NULL, _IONBF, 0); /* no second copy of a secret */
+	p->file = file;
+	p->n = 0;
+	int c = getc(f);
+	for (; c != EOF && c != '\n' && p->n < sizeof(p->text); c = getc(f))
+		p->text[p->n++] = (char)c;
+	int failed = ferror(f) ? errno : 0;
+	fclose(f);
+	if (failed)
+		return cannot_read(e, file, failed);
+	if (p->n > 0 && p->text[p->n - 1] == '\r')
+		p->n--;
+	if (p->n == 0)
+		return say(e, file, "its first line is empty: no pass phrase");
+	if (p->n == sizeof(p->text))
+		return say(e, file, "the pass phrase is longer than 1023 bytes");
+	return 0;
+}
+
+static int on_passphrase(char *dst, int size, int writing, void *arg)
+{
+	struct passphrase *p = arg;
+
+	(void)writing;
+	p->asked = true;
+	if (!p->file || p->n > (size_t)size)
+		return -1;
+	memcpy(dst, p->text, p->n);
+	return (int)p->n;
+}
+
+static int open_sources(struct loading *l, const struct tls_pair *p, struct err *e)
+{
+	if (p->pem) {
+		l->certificate = BIO_new_mem_buf(p->pem, -1);
+		l->key = BIO_new_mem_buf(p->pem, -1);
+		return l->certificate && l->key ? 0 : say(e, NULL, "out of memory");
+	}
+	l->certificate_file = p->certificate;
+	l->key_file = is_set(p->private_key) ? p->private_key : p->certificate;
+	l->certificate = open_bio(l->certificate_file, e);
+	l->key = l->certificate ? open_bio(l->key_file, e) : NULL;
+	return l->key ? 0 : -1;
+}
+
+static bool is_end_of_pem(void)
+{
+	unsigned long code = ERR_peek_last_error();
+
+	return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+/* Never asks: a certificate is not encrypted. */
+static int no_passphrase(char *dst, int size, int writing, void *arg)
+{
+	(void)dst, (void)size, (void)writing, (void)arg;
+	return -1;
+}
+
+static int read_chain(struct loading *l, struct err *e)
+{
+	X509 *next;
+
+	l->leaf = PEM_read_bio_X509(l->certificate, NULL, no_passphrase, NULL);
+	if (!l->leaf && is_end_of_pem())
+		return say(e, l->certificate_file, "holds no certificate in PEM form");
+	if (!l->leaf)
+		return refuse(e, l->certificate_file, "the certificate is damaged");
+	l->chain = sk_X509_new_null();
+	if (!l->chain)
+		return say(e, l->certificate_file, "out of memory");
+	while ((next = PEM_read_bio_X509(l->certificate, NULL, no_passphrase, NULL))) {
+		if (sk_X509_push(l->chain, next) == 0) {
+			X509_free(next);
+			return say(e, l->certificate_file, "out of memory");
+		}
+	}
+	if (!is_end_of_pem())
+		return refuse(e, l->certificate_file, "a certificate of the chain is damaged");
+	ERR_clear_error();
+	return 0;
+}
+
+static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
+{
+	struct passphrase pass = { 0 };
+	int rc = -1;
+
+	if (is_set(p->passphrase_file) && read_passphrase(&pass, p->passphrase_file, e) < 0)
+		goto out;
+	l->pkey = PEM_read_bio_PrivateKey(l->key, NULL, on_passphrase, &pass);
+	if (l->pkey)
+		rc = 0;
+	else if (pass.asked && !pass.file)
+		say(e, l->key_file, "the private key is encrypted, and passphrase_file is not set");
+	else if (pass.asked)
+		say(e, l->key_file, "the pass phrase does not open the private key");
+	else if (is_end_of_pem())
+		say(e, l->key_file, "holds no private key in PEM form");
+	else
+		refuse(e, l->key_file, "the private key is damaged");
+out:
+	OPENSSL_cleanse(&pass, sizeof(pass));
+	return rc;
+}
+
+static bool has_key_type(SSL_CTX *ctx, const EVP_PKEY *pkey)
+{
+	bool found = false;
+
+	for (long op = SSL_CERT_SET_FIRST; !found && SSL_CTX_set_current_cert(ctx, op) == 1;
+		op = SSL_CERT_SET_NEXT) {
+		const EVP_PKEY *other = SSL_CTX_get0_privatekey(ctx);
+		found = other && EVP_PKEY_get_base_id(other) == EVP_PKEY_get_base_id(pkey);
+	}
+	ERR_clear_error();
+	return found;
+}
+
+static int install(SSL_CTX *ctx, struct loading *l, struct err *e)
+{
+	if (X509_check_private_key(l->leaf, l->pkey) != 1)
+		return say(e, l->key_file, "the private key is not the certificate's");
+	if (has_key_type(ctx, l->pkey))
+		return say(e, l->certificate_file,
+			"a second certificate with the same type of key; one a type");
+	if (SSL_CTX_use_certificate(ctx, l->leaf) != 1)
+		return refuse(e, l->certificate_file, "the certificate cannot be used");
+	if (SSL_CTX_use_PrivateKey(ctx, l->pkey) != 1)
+		return refuse(e, l->key_file, "the private key cannot be used");
+	if (SSL_CTX_set1_chain(ctx, l->chain) != 1)
+		return refuse(e, l->certificate_file, "the chain cannot be used");
+	return 0;
+}
+
+int pair_load(struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf,
+	struct err *e)
+{
+	struct loading l = { 0 };
+	int rc = -1;
+
+	ERR_clear_error();
+	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, e) < 0)
+		goto out;
+	rc = install(ctx, &l, e);
+	if (rc == 0) {
+		*ret_leaf = l.leaf;
+		l.leaf = NULL;
+	}
+out:
+	BIO_free(l.certificate);
+	BIO_free(l.key);
+	X509_free(l.leaf);
+	sk_X509_pop_free(l.chain, X509_free);
+	EVP_PKEY_free(l.pkey);
+	return rc;
+}
