@@ -1,9 +1,9 @@
 /* HTTP/1 message heads: strict parser (RFC 9112 sections 2 to 5), incremental in the sense that it
- * never looks at a byte twice while the head is incomplete; and writers. */
+ * never looks at a byte twice while the head is incomplete. The writers are in head_write.h. */
 #ifndef LATCH_HTTP_HEAD_H
 #define LATCH_HTTP_HEAD_H
 
-#include "base/buf.h"
+#include "http/head_write.h"
 #include "http/message.h"
 
 struct head_limits {
@@ -11,23 +11,30 @@ struct head_limits {
 	unsigned fields; /* field lines; at most FIELDS_MAX */
 };
 
-/* Where the search for the end of the head goes on; zero it for each head. */
+/* Where the reading of an incomplete head goes on, as offsets, so that the bytes may move between
+ * the calls. Zero it for each head; `seen` 0 is enough. */
 struct head_scan {
-	size_t seen;
+	size_t seen; /* bytes that need no second look; 0: nothing yet */
+	size_t mark; /* the rest is head.c's */
+	unsigned state;
+	unsigned fields;
 };
 
 /* Parses the request head at the beginning of p[0..n).
  *
  * DONE: *ret_used bytes were the head (with the empty line, and with one CRLF before the request
  * line that RFC 9112 section 2.2 lets us skip), `ret` is filled, its slices point into p.
- * MORE: no complete head yet. BAD: `error` says status and reason; close after answering.
+ * MORE: no complete head yet; call again with the same bytes and more behind them. What is in `ret`
+ * then means nothing. BAD: `error` says status and reason; close after answering.
  *
  * BAD covers: bare CR, bare LF as line end, NUL or another control in a line, obs-fold, white space
  * before the colon or before the first field, an invalid method or target character, missing or
- * doubled SP, a version other than HTTP/1.0 and 1.1 (505 for other majors and 1.x, x > 1 is treated
- * as 1.1 (RFC 9110 section 2.5)), Host missing (1.1), repeated or malformed (400), target too long
- * for `size` (414), too many or too large fields (431). Framing is http/body's business. A BAD is
- * given as soon as the bytes show it, also before the head is complete. */
+ * doubled SP, a version other than HTTP/1.x (505; 1.x with x > 1 is 1.1, RFC 9110 section 2.5),
+ * Host missing (1.1), repeated, empty or malformed (400), a target of a form that the method may
+ * not have (400), a request line that does not end within `size` (414), too many or too large
+ * fields (431). Framing is http/body's business. A BAD is given as soon as the bytes show it, also
+ * before the head is complete. Bytes 0x80 to 0xff in a field value pass as they are (RFC 9110
+ * section 5.5). */
 enum parse_status head_parse_request(struct head_scan *scan, const char *p, size_t n,
 	const struct head_limits *limits, struct request *ret, size_t *ret_used,
 	struct http_error *error);
@@ -36,15 +43,5 @@ enum parse_status head_parse_request(struct head_scan *scan, const char *p, size
 enum parse_status head_parse_response(struct head_scan *scan, const char *p, size_t n,
 	const struct head_limits *limits, struct response_head *ret, size_t *ret_used,
 	struct http_error *error);
-
-/* "HTTP/1.1 200 OK\r\n". False when the buffer is at its bound, here and below. */
-bool head_write_status(struct buf *out, int status);
-/* "Name: value\r\n". */
-bool head_write_field(struct buf *out, struct str name, struct str value);
-bool head_write_field_u64(struct buf *out, struct str name, uint64_t value);
-/* "\r\n". */
-bool head_write_end(struct buf *out);
-/* "GET /x HTTP/1.1\r\n". */
-bool head_write_request_line(struct buf *out, struct str method, struct str target);
 
 #endif

@@ -20,12 +20,14 @@ enum precond precond_evaluate(const struct request *req, const struct validators
 
 enum range_result { RANGE_WHOLE, RANGE_PART, RANGE_UNSATISFIABLE };
 
-/* The Range field of a GET against a representation of `size` bytes: WHOLE when there is none, it is
- * malformed, of another unit, of several ranges, or If-Range says so. PART: bytes [first, last]. */
-enum range_result precond_range(const struct request *req, const struct validators *v, uint64_t size,
-	uint64_t *ret_first, uint64_t *ret_last);
+/* The Range field of a GET against a representation of `size` bytes: WHOLE when there is none, it
+ * is malformed, of another unit, of several ranges, or If-Range says so. PART: bytes [first, last].
+ */
+enum range_result precond_range(const struct request *req, const struct validators *v,
+	uint64_t size, uint64_t *ret_first, uint64_t *ret_last);
 
-/* A strong ETag from what identifies a file's content: "\"<mtime-ns hex>-<size hex>\"", terminated. */
+/* A strong ETag from what identifies a file's content: "\"<mtime-ns hex>-<size hex>\"", terminated.
+ */
 enum { ETAG_SIZE = 48 };
 struct str precond_format_etag(char dst[ETAG_SIZE], int64_t mtime_s, long mtime_ns, uint64_t size);
 
