@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "http/fields.h"
 
 enum parse_status { PARSE_DONE, PARSE_MORE, PARSE_BAD };
 
@@ -31,52 +32,6 @@ enum http_method {
 	HTTP_METHOD_PATCH,
 };
 
-/* Field names the program asks for; the head parser knows them once, so that finding one is an
- * array access. FIELD_OTHER: any other name. */
-enum field_id {
-	FIELD_OTHER,
-	FIELD_ACCEPT,
-	FIELD_ACCEPT_ENCODING,
-	FIELD_CONNECTION,
-	FIELD_CONTENT_LENGTH,
-	FIELD_CONTENT_TYPE,
-	FIELD_DATE,
-	FIELD_ETAG,
-	FIELD_EXPECT,
-	FIELD_HOST,
-	FIELD_IF_MATCH,
-	FIELD_IF_MODIFIED_SINCE,
-	FIELD_IF_NONE_MATCH,
-	FIELD_IF_RANGE,
-	FIELD_IF_UNMODIFIED_SINCE,
-	FIELD_LAST_MODIFIED,
-	FIELD_LOCATION,
-	FIELD_RANGE,
-	FIELD_REFERER,
-	FIELD_TE,
-	FIELD_TRANSFER_ENCODING,
-	FIELD_UPGRADE,
-	FIELD_USER_AGENT,
-	FIELD_COUNT
-};
-
-struct field {
-	struct str name;
-	struct str value;
-	enum field_id id;
-};
-
-enum { FIELDS_MAX = 256 }; /* the most that limits.header_fields may be set to */
-
-/* Field lines in the order received. `first` has the index + 1 of the first line of each known
- * name, 0: none; `count` how many lines of it there are (capped at 255). */
-struct fields {
-	unsigned n;
-	uint16_t first[FIELD_COUNT];
-	uint8_t count[FIELD_COUNT];
-	struct field line[FIELDS_MAX];
-};
-
 /* Slices point into the bytes that were parsed, which must outlive the request. */
 struct request {
 	enum http_method method;
@@ -94,22 +49,6 @@ struct response_head {
 	enum http_version version;
 	struct fields fields;
 };
-
-void fields_clear(struct fields *f);
-/* False when full. */
-bool fields_add(struct fields *f, struct str name, struct str value);
-enum field_id field_id_of(struct str name);
-/* The value of the first line of that name; p NULL: none. */
-static inline struct str fields_get(const struct fields *f, enum field_id id)
-{
-	return f->first[id] ? f->line[f->first[id] - 1].value : (struct str){ NULL, 0 };
-}
-static inline bool fields_has(const struct fields *f, enum field_id id)
-{
-	return f->first[id] != 0;
-}
-/* Is `token` an element of any line of that name (case-blind)? For Connection, TE, ... */
-bool fields_has_token(const struct fields *f, enum field_id id, struct str token);
 
 enum http_method http_method_of(struct str token);
 /* The phrase of status.def; "Unknown" for others. */
@@ -129,6 +68,6 @@ static inline void request_clear(struct request *r)
 }
 
 /* Copies the slices of `r` from the bytes at `from` to the same bytes at `to` (a copy of them). */
-void request_rebase(struct request *r, const char *from, size_t n, const char *to);
+void message_rebase(struct request *r, const char *from, size_t n, const char *to);
 
 #endif
