@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,10 @@ static struct {
 	bool prefix; /* lines are for the journal: "<n>" in front, which knows time and sender */
 	bool off;
 	int fd;
+	int journal_fd; /* libsystemd's socket, which it opens once and keeps for good; -1: none */
 	enum log_level level;
 	char role[32];
-} state = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO };
+} state = { .fd = STDERR_FILENO, .journal_fd = -1, .level = LOG_LEVEL_INFO };
 
 static const struct {
 	int priority; /* syslog(3) */
@@ -73,9 +75,19 @@ static bool open_journal(void)
 		{ priority, sizeof(priority) - 1 },
 	};
 
-	if (state.native)
+	struct stat st;
+	int next;
+
+	if (state.journal_fd >= 0)
 		return true;
-	return access("/run/systemd/journal/socket", F_OK) == 0 && sd_journal_sendv(iov, 2) >= 0;
+	/* The library does not tell its descriptor: it is the lowest free one. */
+	next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (next < 0 || close(next) || access("/run/systemd/journal/socket", F_OK) ||
+		sd_journal_sendv(iov, 2) < 0)
+		return false;
+	if (fstat(next, &st) == 0 && S_ISSOCK(st.st_mode))
+		state.journal_fd = next;
+	return state.journal_fd >= 0;
 #else
 	return false;
 #endif
@@ -99,6 +111,11 @@ static void ensure_set(void)
 {
 	if (!state.set)
 		log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
+}
+
+int log_journal_fd(void)
+{
+	return state.journal_fd;
 }
 
 bool log_is_on(enum log_level level)

@@ -44,6 +44,9 @@ struct log_field {
  * no journal, or no libsystemd, prefixed lines go to standard error. Before the first call: AUTO
  * and INFO. */
 void log_set(enum log_target target, int fd, enum log_level level);
+/* The descriptor of the journal's socket, which must stay open in this process and its children as
+ * long as they log; -1: none. */
+int log_journal_fd(void);
 bool log_is_on(enum log_level level);
 /* "master", "worker 3": stands in every line from now on. Copied. */
 void log_set_role(const char *role);

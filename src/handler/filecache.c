@@ -1,0 +1,283 @@
+/* The cache of open files: a hash table with an order of use. It knows nothing of HTTP but the fields
+ * that are worth keeping formatted. Neighbours: files resolves paths and asks here first; the loop
+ * tells when inotify has seen a change. */
+#include "handler/filecache.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "handler/media.h"
+
+enum { BUCKETS = 1024 };
+
+struct filecache {
+	struct watch watch; /* first: inotify's descriptor, -1: none */
+	struct loop *loop;
+	struct file *bucket[BUCKETS];
+	struct file *newest, *oldest;
+	unsigned entries;
+	size_t bytes;
+};
+
+static uint32_t hash_key(const void *root, struct str path)
+{
+	uint32_t h = 2166136261u ^ (uint32_t)((uintptr_t)root >> 4); /* FNV-1a */
+
+	for (size_t i = 0; i < path.n; i++)
+		h = (h ^ (unsigned char)path.p[i]) * 16777619u;
+	return h;
+}
+
+static void file_free(struct file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->content);
+	free(f->path);
+	free(f);
+}
+
+static void unlink_use(struct filecache *c, struct file *f)
+{
+	*(f->newer ? &f->newer->older : &c->newest) = f->older;
+	*(f->older ? &f->older->newer : &c->oldest) = f->newer;
+}
+
+static void link_newest(struct filecache *c, struct file *f)
+{
+	f->newer = NULL;
+	f->older = c->newest;
+	*(c->newest ? &c->newest->newer : &c->oldest) = f;
+	c->newest = f;
+}
+
+static bool watch_is_shared(const struct filecache *c, int watch)
+{
+	for (const struct file *f = c->newest; f; f = f->older)
+		if (f->watch == watch)
+			return true;
+	return false;
+}
+
+/* Out of the cache; it lives on while somebody holds it. */
+static void forget(struct filecache *c, struct file *f)
+{
+	struct file **at = &c->bucket[f->hash % BUCKETS];
+
+	assert(f->cached);
+	while (*at != f)
+		at = &(*at)->chain;
+	*at = f->chain;
+	unlink_use(c, f);
+	f->cached = false;
+	c->entries--;
+	if (f->content)
+		c->bytes -= f->size;
+	if (!watch_is_shared(c, f->watch))
+		inotify_rm_watch(c->watch.fd, f->watch);
+	if (f->holders == 0)
+		file_free(f);
+}
+
+static void forget_watch(struct filecache *c, int watch)
+{
+	struct file *older;
+
+	for (struct file *f = c->newest; f; f = older) {
+		older = f->older;
+		if (f->watch == watch)
+			forget(c, f);
+	}
+}
+
+static void on_change(struct watch *w, unsigned events)
+{
+	struct filecache *c = (struct filecache *)w;
+	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	(void)events;
+	while ((n = read(w->fd, buffer, sizeof buffer)) > 0) {
+		for (char *p = buffer; p < buffer + n;) {
+			const struct inotify_event *e = (const struct inotify_event *)p;
+
+			if (e->mask & IN_Q_OVERFLOW)
+				while (c->newest)
+					forget(c, c->newest);
+			else if (!(e->mask & IN_IGNORED))
+				forget_watch(c, e->wd);
+			p += sizeof *e + e->len;
+		}
+	}
+}
+
+struct filecache *filecache_new(struct loop *loop)
+{
+	struct filecache *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->loop = loop;
+	c->watch.fn = on_change;
+	c->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (c->watch.fd >= 0 && !loop_watch(loop, &c->watch, LOOP_READ)) {
+		close(c->watch.fd);
+		c->watch.fd = -1;
+	}
+	return c;
+}
+
+void filecache_free(struct filecache *c)
+{
+	if (!c)
+		return;
+	while (c->newest)
+		forget(c, c->newest);
+	if (c->watch.fd >= 0) {
+		loop_unwatch(c->loop, &c->watch);
+		close(c->watch.fd);
+	}
+	free(c);
+}
+
+/* The entry of the key, however old. */
+static struct file *find_any(struct filecache *c, const void *root, struct str path, uint32_t hash)
+{
+	struct file *f = c->bucket[hash % BUCKETS];
+
+	while (f && !(f->hash == hash && f->root == root && f->path_len == path.n &&
+			memcmp(f->path, path.p, path.n) == 0))
+		f = f->chain;
+	return f;
+}
+
+struct file *filecache_find(struct filecache *c, const void *root, struct str path)
+{
+	struct file *f = find_any(c, root, path, hash_key(root, path));
+
+	if (!f || clock_ms() - f->checked_ms >= FILECACHE_FRESH_MS)
+		return NULL;
+	if (c->newest != f) {
+		unlink_use(c, f);
+		link_newest(c, f);
+	}
+	f->holders++;
+	return f;
+}
+
+/* Watches the file itself, whatever names lead to it. */
+static int watch_file(struct filecache *c, int fd)
+{
+	char path[32];
+
+	if (c->watch.fd < 0)
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return inotify_add_watch(c->watch.fd, path,
+		IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+}
+
+static bool read_content(struct file *f)
+{
+	size_t done = 0;
+
+	f->content = malloc(f->size ? f->size : 1);
+	if (!f->content)
+		return false;
+	while (done < f->size) {
+		ssize_t n = pread(f->fd, f->content + done, f->size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			errno = n < 0 ? errno : EIO;
+			return false;
+		}
+		done += (size_t)n;
+	}
+	return true;
+}
+
+static bool describe(struct file *f, const char *name)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st))
+		return false;
+	f->size = (uint64_t)st.st_size;
+	f->mtime = st.st_mtim.tv_sec;
+	f->media = media_type(str_of(name));
+	precond_format_etag(f->etag, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, f->size);
+	clock_format_http_date(st.st_mtim.tv_sec, f->last_modified);
+	return true;
+}
+
+static void remember(struct filecache *c, struct file *f, const void *root, struct str path,
+	uint32_t hash)
+{
+	f->path = malloc(path.n + 1);
+	if (!f->path)
+		return;
+	memcpy(f->path, path.p, path.n);
+	f->path_len = path.n;
+	f->root = root;
+	f->hash = hash;
+	f->checked_ms = clock_ms();
+	f->cached = true;
+	f->chain = c->bucket[hash % BUCKETS];
+	c->bucket[hash % BUCKETS] = f;
+	link_newest(c, f);
+	c->entries++;
+	if (f->content)
+		c->bytes += f->size;
+	while (c->entries > FILECACHE_ENTRIES || (c->bytes > FILECACHE_BYTES && c->oldest != f))
+		forget(c, c->oldest);
+}
+
+struct file *filecache_add(struct filecache *c, const void *root, struct str path, int fd,
+	const char *name, bool keep)
+{
+	uint32_t hash = hash_key(root, path);
+	struct file *old = find_any(c, root, path, hash), *f = calloc(1, sizeof *f);
+
+	if (old)
+		forget(c, old);
+	if (!f) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	f->fd = fd;
+	/* Watched before it is looked at, so that no change between the two goes unseen. */
+	f->watch = keep ? watch_file(c, fd) : -1;
+	if (!describe(f, name) || (f->size <= FILECACHE_SMALL && !read_content(f))) {
+		int saved = errno;
+
+		file_free(f);
+		errno = saved;
+		return NULL;
+	}
+	if (f->content) {
+		close(f->fd);
+		f->fd = -1;
+	}
+	if (f->watch >= 0)
+		remember(c, f, root, path, hash);
+	f->holders = 1;
+	return f;
+}
+
+void filecache_release(struct filecache *c, struct file *f)
+{
+	(void)c;
+	assert(f->holders > 0);
+	if (--f->holders == 0 && !f->cached)
+		file_free(f);
+}

@@ -1,0 +1,62 @@
+/* What a worker remembers of the files it serves, so that a hot request costs no path look-up: the
+ * open file or its small content, its validators and fields. Bounded in entries and bytes.
+ *
+ * An entry is dropped as soon as its file changes (inotify on the file), and looked up anew once it is
+ * older than a second (for changes further up: directories renamed, links, mounts, network file
+ * systems). Who holds an entry keeps what it was when the response began. */
+#ifndef LATCH_HANDLER_FILECACHE_H
+#define LATCH_HANDLER_FILECACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "http/precond.h"
+#include "net/loop.h"
+
+enum {
+	FILECACHE_ENTRIES = 512,
+	FILECACHE_SMALL = 32 * 1024,        /* content up to this size is kept in memory */
+	FILECACHE_BYTES = 8 * 1024 * 1024,  /* of such content, in all */
+	FILECACHE_FRESH_MS = 1000,
+};
+
+struct filecache;
+
+/* One file. Immutable while held, but for the list pointers. */
+struct file {
+	struct file *older, *newer; /* in the order of use */
+	struct file *chain;         /* in its hash bucket */
+	const void *root;           /* key: whose root, and the path asked for */
+	char *path;
+	size_t path_len;
+	uint32_t hash;
+	unsigned holders;
+	bool cached;
+	int64_t checked_ms;
+	int watch;                  /* inotify's, -1: none */
+
+	int fd;                     /* -1 when content is in memory */
+	char *content;
+	uint64_t size;
+	time_t mtime;
+	struct str media;           /* static */
+	char etag[ETAG_SIZE];
+	char last_modified[30];
+};
+
+/* NULL: out of memory. Without inotify the cache works, but remembers nothing. */
+struct filecache *filecache_new(struct loop *loop);
+void filecache_free(struct filecache *c);
+
+/* A fresh entry, held; NULL: none, or one that must be looked up anew. */
+struct file *filecache_find(struct filecache *c, const void *root, struct str path);
+/* Makes an entry of the open regular file `fd` (taken in any case), media type by `name`. Held; NULL
+ * with errno. With `keep` it is remembered under the key where inotify can watch it. */
+struct file *filecache_add(struct filecache *c, const void *root, struct str path, int fd,
+	const char *name, bool keep);
+void filecache_release(struct filecache *c, struct file *f);
+
+#endif

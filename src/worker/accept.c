@@ -1,0 +1,212 @@
+/* Takes connections off the shared listeners, one an event, and hands them to protocol/conn. It
+ * never looks at their bytes. Neighbours: ipc/board counts and judges, the loop tells. */
+#include "worker/accept.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "ipc/board.h"
+#include "net/sock.h"
+#include "tls/sites.h"
+
+static void enter(struct accept *a)
+{
+	for (size_t i = 0; i < a->nlisteners; i++)
+		if (!loop_watch(a->loop, &a->listeners[i].watch, LOOP_READ | LOOP_EXCLUSIVE))
+			log_error("cannot watch listener %s", a->listeners[i].conn.name);
+	a->inside = true;
+	board_set(a->env->counters->accepting, 1);
+}
+
+static void leave(struct accept *a)
+{
+	for (size_t i = 0; i < a->nlisteners; i++)
+		loop_unwatch(a->loop, &a->listeners[i].watch);
+	a->inside = false;
+	a->relief_poked = false;
+	board_set(a->env->counters->accepting, 0);
+}
+
+static void poke(const struct accept *a, unsigned slot)
+{
+	uint64_t one = 1;
+	int fd = a->inherit->pokes[slot];
+
+	/* EAGAIN: it has been poked more than often enough */
+	if (fd >= 0 && write(fd, &one, sizeof one) < 0 && errno != EAGAIN)
+		log_debug("cannot poke worker %u: %s", slot, strerror(errno));
+}
+
+/* Has the relief turned its loop since it was poked, and does it accept? If it was not poked yet, it
+ * is now. */
+static bool relief_is_ready(struct accept *a, unsigned slot)
+{
+	const struct board_slot *s = &a->env->board->slot[slot];
+	uint64_t turns = board_get(s->turns);
+
+	if (!a->relief_poked || a->relief != slot) {
+		a->relief = slot;
+		a->relief_turns = turns;
+		a->relief_poked = true;
+		poke(a, slot);
+		return false;
+	}
+	return turns != a->relief_turns && board_get(s->accepting);
+}
+
+static void review(struct accept *a)
+{
+	unsigned relief;
+	bool full = a->exhausted || a->env->live >= a->env->limits->connections;
+
+	if (!a->started)
+		return;
+	if (full) {
+		if (a->inside)
+			leave(a);
+		return;
+	}
+	if (board_gate(a->env->board, a->inherit->slot, &relief)) {
+		a->relief_poked = false;
+		if (!a->inside)
+			enter(a);
+	} else if (a->inside && relief_is_ready(a, relief)) {
+		leave(a);
+	}
+}
+
+static void accept_failed(struct accept *a, const struct accept_listener *l, int errnum)
+{
+	switch (errnum) {
+	case EAGAIN: /* another worker was faster */
+	case EINTR:
+	case ECONNABORTED:
+		return;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		a->exhausted = true;
+		break;
+	default:
+		break;
+	}
+	board_add(a->env->counters->accept_errors, 1);
+	if (log_rate_pass(&a->trouble))
+		log_error("cannot accept on %s: %s%s", l->conn.name, strerror(errnum),
+			a->exhausted ? "; pausing until a connection ends (raise LimitNOFILE=)" : "");
+}
+
+static bool accept_one(struct accept *a, struct accept_listener *l)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	int fd = sock_accept(l->watch.fd, &peer, &len);
+
+	if (fd < 0) {
+		accept_failed(a, l, errno);
+		return false;
+	}
+	if (!conn_open(a->env, &l->conn, fd, &peer) && log_rate_pass(&a->trouble))
+		log_error("out of memory: a connection on %s was closed", l->conn.name);
+	return true;
+}
+
+static void on_listener(struct watch *w, unsigned events)
+{
+	struct accept_listener *l = (struct accept_listener *)w;
+
+	(void)events;
+	accept_one(l->accept, l);
+	review(l->accept);
+}
+
+static void on_poke(struct watch *w, unsigned events)
+{
+	struct accept *a = (struct accept *)((char *)w - offsetof(struct accept, poke));
+	uint64_t count;
+
+	(void)events;
+	if (read(w->fd, &count, sizeof count) > 0)
+		review(a);
+}
+
+int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in)
+{
+	const struct config *config = in->config;
+
+	memset(a, 0, sizeof *a);
+	a->loop = loop;
+	a->env = env;
+	a->inherit = in;
+	a->trouble.burst = 5;
+	a->listeners = calloc(config->nlisteners, sizeof *a->listeners);
+	if (!a->listeners)
+		return -1;
+	a->nlisteners = config->nlisteners;
+	for (size_t i = 0; i < a->nlisteners; i++) {
+		struct accept_listener *l = &a->listeners[i];
+		const struct config_listener *c = &config->listeners[i];
+
+		l->accept = a;
+		l->watch.fd = in->listener_fds[i];
+		l->watch.fn = on_listener;
+		l->conn.name = c->name;
+		l->conn.context = c->tls ? tls_sites_context(c->tls_sites) : NULL;
+		l->conn.policy = &c->shutdown;
+		l->conn.routes = (void *)(uintptr_t)&c->routes;
+		l->conn.port = sock_local_port(l->watch.fd);
+	}
+	a->poke.fd = in->pokes[in->slot];
+	a->poke.fn = on_poke;
+	return 0;
+}
+
+void accept_done(struct accept *a)
+{
+	accept_stop(a);
+	free(a->listeners);
+	a->listeners = NULL;
+	a->nlisteners = 0;
+}
+
+void accept_start(struct accept *a)
+{
+	a->started = true;
+	if (a->poke.fd >= 0)
+		loop_watch(a->loop, &a->poke, LOOP_READ);
+	enter(a);
+	review(a);
+}
+
+void accept_stop(struct accept *a)
+{
+	if (a->inside)
+		leave(a);
+	if (a->started && a->poke.fd >= 0)
+		loop_unwatch(a->loop, &a->poke);
+	a->started = false;
+}
+
+void accept_connection_gone(struct accept *a)
+{
+	a->exhausted = false;
+	if (!a->inside)
+		review(a);
+}
+
+void accept_tick(struct accept *a)
+{
+	a->exhausted = false;
+	review(a);
+	if (!a->started || a->inside)
+		return;
+	/* Somebody should have come and has not. */
+	for (size_t i = 0; i < a->nlisteners; i++)
+		while (a->env->live < a->env->limits->connections && accept_one(a, &a->listeners[i]))
+			;
+}

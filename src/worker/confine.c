@@ -1,0 +1,165 @@
+/* Least privilege of a worker. The master has set nothing of this up: what a worker must not have,
+ * it drops here, in one place. Signals that a terminal sends to the whole group are the master's. */
+#include "worker/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "ipc/board.h"
+#include "tls/ticket.h"
+
+/* Written by the signal handler, which can have no argument. */
+static volatile sig_atomic_t sigpipes;
+
+static void on_sigpipe(int signum)
+{
+	(void)signum;
+	sigpipes++;
+}
+
+unsigned confine_sigpipes_take(void)
+{
+	unsigned n = (unsigned)sigpipes;
+
+	sigpipes -= (sig_atomic_t)n;
+	return n;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Closes everything between and behind the descriptors of the sorted list. */
+static int close_all_but(const int *keep, size_t n)
+{
+	unsigned from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned fd = (unsigned)keep[i];
+
+		if (keep[i] < 0 || fd < from)
+			continue;
+		if (fd > from && syscall(SYS_close_range, from, fd - 1, 0))
+			return -1;
+		from = fd + 1;
+	}
+	return (int)syscall(SYS_close_range, from, ~0u, 0);
+}
+
+static size_t count_roots(const struct config *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nsites; i++)
+		n += c->sites[i].nroutes;
+	return n;
+}
+
+static int keep_inheritance(const struct inherit *in, struct err *e)
+{
+	const struct config *c = in->config;
+	size_t most = 5 + c->nlisteners + BOARD_SLOTS + c->nlog_files + count_roots(c), n = 0;
+	int *keep = calloc(most, sizeof *keep), result = -1;
+
+	if (!keep)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	for (int fd = 0; fd <= 2; fd++)
+		keep[n++] = fd;
+	keep[n++] = in->channel;
+	keep[n++] = log_journal_fd();
+	for (size_t i = 0; i < c->nlisteners; i++)
+		keep[n++] = in->listener_fds[i];
+	for (size_t i = 0; i < BOARD_SLOTS; i++)
+		keep[n++] = in->pokes[i];
+	for (size_t i = 0; i < c->nlog_files; i++)
+		keep[n++] = c->log_files[i].fd;
+	for (size_t i = 0; i < c->nsites; i++)
+		for (size_t k = 0; k < c->sites[i].nroutes; k++)
+			if (c->sites[i].routes[k].handler == CONFIG_HANDLER_FILES)
+				keep[n++] = c->sites[i].routes[k].files.root_fd;
+	qsort(keep, n, sizeof *keep, compare_ints);
+	result = close_all_but(keep, n);
+	free(keep);
+	return result ? err_errno(e, ERR_SYSTEM, errno, "cannot close what is not ours") : 0;
+}
+
+static void set_signal(int signum, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(signum, &action, NULL);
+}
+
+static void set_signals(enum sigpipe_policy policy)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		set_signal(ignored[i], SIG_IGN);
+	set_signal(SIGPIPE, policy == SIGPIPE_LOG ? on_sigpipe :
+			policy == SIGPIPE_DEFAULT ? SIG_DFL : SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static unsigned long raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 1024;
+	if (limit.rlim_cur < limit.rlim_max) {
+		rlim_t soft = limit.rlim_cur;
+
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit))
+			limit.rlim_cur = soft;
+	}
+	return (unsigned long)limit.rlim_cur;
+}
+
+static int drop_ids(const struct inherit *in, struct err *e)
+{
+	if (in->uid == (uid_t)-1)
+		return 0;
+	if (setgroups(0, NULL) || setresgid(in->gid, in->gid, in->gid) ||
+		setresuid(in->uid, in->uid, in->uid))
+		return err_errno(e, ERR_PERMISSION, errno, "cannot become uid %u, gid %u", in->uid,
+			in->gid);
+	if (in->uid != 0 && setuid(0) == 0)
+		return err_set(e, ERR_INTERNAL, "root came back after it was dropped");
+	return 0;
+}
+
+int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct err *e)
+{
+	struct rlimit no_core = { 0, 0 };
+
+	set_signals(in->config->sigpipe);
+	if (in->ring && ticket_ring_make_readonly(in->ring, e))
+		return -1;
+	if (keep_inheritance(in, e))
+		return -1;
+	*ret_nofile = raise_nofile();
+	if (drop_ids(in, e))
+		return -1;
+	/* A core would hold private keys. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return err_errno(e, ERR_SYSTEM, errno, "cannot give up privileges");
+	return 0;
+}
