@@ -47,12 +47,18 @@ int board_take(struct board *b, uint32_t generation)
 		i++;
 	if (i == BOARD_SLOTS)
 		return -1;
-	board_set(b->slot[i].generation, generation);
-	board_set(b->slot[i].beat_ms, clock_ms());
-	board_set(b->slot[i].state, (uint32_t)BOARD_STARTING);
-	if (i >= used_slots(b))
-		board_set(b->nslots, i + 1);
+	board_claim(b, i, generation);
 	return (int)i;
+}
+
+void board_claim(struct board *b, unsigned slot, uint32_t generation)
+{
+	assert(slot < BOARD_SLOTS);
+	board_set(b->slot[slot].generation, generation);
+	board_set(b->slot[slot].beat_ms, clock_ms());
+	board_set(b->slot[slot].state, (uint32_t)BOARD_STARTING);
+	if (slot >= used_slots(b))
+		board_set(b->nslots, slot + 1);
 }
 
 void board_release(struct board *b, unsigned slot)

@@ -61,6 +61,8 @@ void board_free(struct board *b);
 
 /* Master: takes a free slot for a new worker of `generation` (state STARTING), or -1. */
 int board_take(struct board *b, uint32_t generation);
+/* Master: the same with a slot it knows to be its own: the next holder after board_release(). */
+void board_claim(struct board *b, unsigned slot, uint32_t generation);
 /* Master: after the holder is reaped: gauges to zero, state FREE. */
 void board_release(struct board *b, unsigned slot);
 

@@ -1,0 +1,170 @@
+/* Makes a generation: configuration, sockets, workers. What fails here leaves nothing behind but
+ * findings. Refuses to know which generation serves: that is reload's. */
+#include "master/generation.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "config/check.h"
+#include "config/open.h"
+#include "config/read.h"
+#include "config/serve.h"
+
+size_t generation_release_sockets(struct generation *g)
+{
+	size_t closed = 0;
+
+	if (g->listener_fds)
+		closed = sockets_release(g->o->sockets, g->listener_fds, g->config->nlisteners);
+	g->listener_fds = NULL;
+	return closed;
+}
+
+static void free_config(struct config *c)
+{
+	if (c && c->serve_ca_path)
+		unlink(c->serve_ca_path);
+	config_free(c);
+}
+
+void generation_free(struct generation *g)
+{
+	if (!g)
+		return;
+	pool_done(&g->pool);
+	generation_release_sockets(g);
+	free_config(g->config);
+	free(g);
+}
+
+static struct config *serve_directory(const struct generation_options *o, struct findings *f)
+{
+	struct config *c = config_serve(o->master->serve_dir, o->master->serve_port, f);
+
+	if (!c)
+		return NULL;
+	config_check(c, f);
+	if (f->errors == 0)
+		config_open(c, CONFIG_OPEN_SERVE, o->ring, f);
+	if (f->errors == 0)
+		return c;
+	free_config(c);
+	return NULL;
+}
+
+static unsigned count_workers(const struct config *c)
+{
+	cpu_set_t cpus;
+	int n = c->workers;
+
+	if (n == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = CPU_COUNT(&cpus);
+	return n > 0 ? (unsigned)n : 1;
+}
+
+static int fork_workers(struct generation *g, unsigned uid, unsigned gid, pool_news_fn *news,
+	struct err *e)
+{
+	const struct generation_options *go = g->o;
+	const struct config *c = g->config;
+	bool is_root = geteuid() == 0;
+	struct pool_options o = {
+		.event = go->event,
+		.slots = go->slots,
+		.worker = go->master->worker,
+		.inherit = {
+			.config = c,
+			.generation = g->number,
+			.listener_fds = g->listener_fds,
+			.ring = c->tls.tickets_enabled ? go->ring : NULL,
+			.uid = is_root ? (uid_t)uid : (uid_t)-1,
+			.gid = is_root ? (gid_t)gid : (gid_t)-1,
+			.master = getpid(),
+		},
+		.n = count_workers(c),
+		.ready_ms = c->reload_ready_ms,
+		.sigpipe_is_policy = c->sigpipe == SIGPIPE_DEFAULT,
+		.news = news,
+	};
+
+	return pool_start(&g->pool, &o, e);
+}
+
+struct generation *generation_new(const struct generation_options *o, uint32_t number,
+	pool_news_fn *news, struct findings *f)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	size_t sockets_before = o->sockets->n;
+	unsigned uid = 0, gid = 0;
+	struct err e = { 0 };
+
+	if (!g) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return NULL;
+	}
+	g->o = o;
+	g->number = number;
+	g->begun_us = clock_us_now();
+	g->config = o->master->serve_dir ? serve_directory(o, f) :
+		config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
+	if (!g->config || config_ids(g->config, &uid, &gid, f) < 0)
+		goto failed;
+	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
+	if (!g->listener_fds)
+		goto failed;
+	g->opened = o->sockets->n - sockets_before;
+	if (fork_workers(g, uid, gid, news, &e) == 0)
+		return g;
+	findings_error(f, e.code, NULL, 0, "%s", e.text);
+failed:
+	generation_free(g);
+	return NULL;
+}
+
+struct generation *generation_of(struct pool *p)
+{
+	return (struct generation *)(void *)((char *)p - offsetof(struct generation, pool));
+}
+
+void generation_drain(struct generation *g, int64_t idle_ms)
+{
+	int64_t limit_ms = g->config->reload_drain_ms;
+
+	if (idle_ms > limit_ms)
+		idle_ms = limit_ms;
+	/* The workers bound themselves with the same time; this is for those who do not. */
+	pool_drain(&g->pool, (unsigned)idle_ms, limit_ms + POOL_GRACE_MS);
+}
+
+void generation_use_log(const struct generation *g)
+{
+	const struct config *c = g->config;
+
+	log_set(c->log_target, c->log_target == LOG_TARGET_FILE ? c->log_files[0].fd : -1,
+		c->log_level);
+}
+
+void generation_reopen_logs(struct generation *g, bool serves, struct findings *f)
+{
+	struct config *c = g->config;
+	int *fds = calloc(c->nlog_files + 1, sizeof(*fds));
+
+	if (!fds)
+		return;
+	config_reopen_logs(c, fds, f);
+	for (size_t i = 0; i < c->nlog_files; i++) {
+		int old = c->log_files[i].fd;
+
+		if (fds[i] < 0)
+			continue;
+		c->log_files[i].fd = fds[i];
+		if (serves && i == 0)
+			generation_use_log(g);
+		close(old);
+		pool_reopen_log(&g->pool, (unsigned)i, fds[i]);
+	}
+	free(fds);
+}

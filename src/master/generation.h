@@ -1,0 +1,57 @@
+/* A generation: one configuration with its contexts, its hold on listening sockets, and its workers. */
+#ifndef LATCH_MASTER_GENERATION_H
+#define LATCH_MASTER_GENERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "config/config.h"
+#include "config/findings.h"
+#include "master/master.h"
+#include "master/pool.h"
+#include "master/slots.h"
+#include "master/sockets.h"
+
+struct ticket_ring;
+
+/* What all generations share; outlives them. */
+struct generation_options {
+	const struct master_options *master;
+	sd_event *event;
+	struct ticket_ring *ring;
+	struct slots *slots;
+	struct sockets *sockets;
+};
+
+struct generation {
+	const struct generation_options *o;
+	struct generation *next; /* in a list of its owner's */
+	void *owner;             /* whatever generation_new()'s caller puts there */
+	uint32_t number;
+	struct config *config;
+	int *listener_fds; /* held; NULL once given back */
+	struct pool pool;
+	int64_t begun_us;
+	size_t opened; /* sockets that it brought */
+};
+
+/* Reads, checks and opens the configuration, acquires the sockets and forks the workers, who are not
+ * ready yet when this returns: `news` tells. NULL: findings, and everything is as before. */
+struct generation *generation_new(const struct generation_options *o, uint32_t number,
+	pool_news_fn *news, struct findings *f);
+/* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */
+void generation_free(struct generation *g);
+struct generation *generation_of(struct pool *p);
+
+/* Its sockets that nobody else holds are closed; how many. Idempotent. */
+size_t generation_release_sockets(struct generation *g);
+/* Bounded by its reload.drain; see pool_drain(). */
+void generation_drain(struct generation *g, int64_t idle_ms);
+/* The master's log goes where this configuration says. */
+void generation_use_log(const struct generation *g);
+/* `serves`: its error log is the master's. What fails is a warning in `f`. */
+void generation_reopen_logs(struct generation *g, bool serves, struct findings *f);
+
+#endif

@@ -1,0 +1,286 @@
+/* The event loop of the parent: signals become calls, news becomes words to the service manager.
+ * Refuses to do the work itself: generations are reload's, processes pool's. */
+#include "master/master.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/notify.h"
+#include "master/reload.h"
+#include "net/sock.h"
+#include "tls/ticket.h"
+
+enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_DRAINING, MASTER_STOPPING, MASTER_GONE };
+
+struct master {
+	const struct master_options *o;
+	sd_event *event;
+	struct reload reload;
+	enum master_state state;
+	sd_event_source *rotation;
+	int64_t rotated_ms; /* when the newest ticket key was made */
+	char status[160];   /* as last told */
+	int code;
+};
+
+static struct master *master_of(struct reload *r)
+{
+	return (struct master *)(void *)((char *)r - offsetof(struct master, reload));
+}
+
+/* ---- ticket keys ------------------------------------------------------------------------------ */
+
+static void arm_rotation(struct master *m);
+
+static int on_rotation(sd_event_source *s, uint64_t now, void *data)
+{
+	struct master *m = data;
+	const struct config *c = m->reload.serving->config;
+	struct err e;
+
+	(void)s;
+	(void)now;
+	if (ticket_ring_rotate(m->reload.ring, c->tls.tickets_keep, &e) < 0)
+		log_err(LOG_LEVEL_ERROR, &e);
+	else
+		log_info("the session tickets have a new key");
+	m->rotated_ms = clock_ms();
+	arm_rotation(m);
+	return 0;
+}
+
+/* By the configuration in force, counted from the last rotation. */
+static void arm_rotation(struct master *m)
+{
+	const struct config *c = m->reload.serving->config;
+	int64_t wait_ms = m->rotated_ms + c->tls.tickets_rotate_ms - clock_ms();
+	int r;
+
+	m->rotation = sd_event_source_disable_unref(m->rotation);
+	if (!c->tls.tickets_enabled)
+		return;
+	r = sd_event_add_time_relative(m->event, &m->rotation, CLOCK_MONOTONIC,
+		wait_ms > 0 ? (uint64_t)wait_ms * 1000 : 0, 0, on_rotation, m);
+	if (r < 0)
+		log_error("cannot set a timer for ticket keys: %s", strerror(-r));
+}
+
+/* ---- news ------------------------------------------------------------------------------------- */
+
+/* The words for a person who typed `latchd --serve DIR`. */
+static void announce(const struct master *m)
+{
+	const struct generation *g = m->reload.serving;
+	unsigned port = g->listener_fds ? sock_local_port(g->listener_fds[0]) : 0;
+
+	printf("Serving %s at https://localhost:%u/\n", m->o->serve_dir, port);
+	if (g->config->serve_ca_path)
+		printf("curl --cacert %s https://localhost:%u/\n", g->config->serve_ca_path, port);
+	fflush(stdout);
+}
+
+static const char *new_status(struct master *m)
+{
+	return reload_describe(&m->reload, m->status, sizeof(m->status));
+}
+
+static void tell_status(struct master *m)
+{
+	char before[sizeof(m->status)];
+
+	memcpy(before, m->status, sizeof(before));
+	if (strcmp(new_status(m), before))
+		notify_status(m->status);
+}
+
+static void on_committed(struct master *m)
+{
+	arm_rotation(m);
+	notify_ready(new_status(m));
+	if (m->state != MASTER_STARTING)
+		return;
+	m->state = MASTER_RUNNING;
+	if (m->o->serve_dir)
+		announce(m);
+}
+
+static void on_rejected(struct master *m)
+{
+	if (m->state == MASTER_RUNNING) {
+		notify_ready(new_status(m));
+		return;
+	}
+	m->code = m->reload.code;
+	m->state = MASTER_GONE;
+}
+
+static void on_news(struct reload *r, enum reload_news news)
+{
+	struct master *m = master_of(r);
+
+	switch (news) {
+	case RELOAD_BEGUN:
+		notify_reloading();
+		break;
+	case RELOAD_COMMITTED:
+		on_committed(m);
+		break;
+	case RELOAD_REJECTED:
+		on_rejected(m);
+		break;
+	case RELOAD_CHANGED:
+		if (m->state >= MASTER_DRAINING && reload_is_empty(r))
+			m->state = MASTER_GONE;
+		else if (m->state != MASTER_STARTING)
+			tell_status(m);
+		break;
+	}
+}
+
+/* ---- signals ---------------------------------------------------------------------------------- */
+
+static void stop(struct master *m, bool at_once)
+{
+	if (m->state == MASTER_DRAINING)
+		at_once = true;
+	log_notice(at_once ? "stopping" : "stopping, after what runs");
+	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
+	m->rotation = sd_event_source_disable_unref(m->rotation);
+	if (at_once)
+		reload_stop(&m->reload);
+	else
+		reload_drain(&m->reload);
+	notify_stopping(new_status(m));
+	if (reload_is_empty(&m->reload))
+		m->state = MASTER_GONE;
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
+{
+	struct master *m = data;
+	int signal_number = (int)si->ssi_signo;
+
+	(void)s;
+	if (m->state >= MASTER_STOPPING)
+		return 0;
+	if (signal_number == SIGHUP && m->o->serve_dir)
+		signal_number = SIGTERM;
+	switch (signal_number) {
+	case SIGHUP:
+		if (m->state == MASTER_DRAINING)
+			log_notice("no reload any more: stopping");
+		else
+			reload_begin(&m->reload);
+		break;
+	case SIGUSR1:
+		reload_reopen_logs(&m->reload);
+		break;
+	case SIGINT:
+		stop(m, true);
+		break;
+	default:
+		stop(m, false);
+		break;
+	}
+	return 0;
+}
+
+static const int handled[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1 };
+
+/* SIGCHLD is blocked for the loop's sake. */
+static int watch_signals(struct master *m)
+{
+	sigset_t mask;
+	int r = 0;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		sigaddset(&mask, handled[i]);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]) && r >= 0; i++)
+		r = sd_event_add_signal(m->event, NULL, handled[i], on_signal, m);
+	return r;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static void prepare_process(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct rlimit files;
+
+	/* What we write to may go away; and there is nothing yet that SIGUSR2 asks for. */
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGUSR2, &ignore, NULL);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int turn(struct master *m)
+{
+	int r = sd_event_prepare(m->event);
+
+	if (r == 0)
+		r = sd_event_wait(m->event, UINT64_MAX);
+	if (r <= 0)
+		return r;
+	clock_update();
+	return sd_event_dispatch(m->event);
+}
+
+static int loop(struct master *m)
+{
+	int r = 0;
+
+	reload_begin(&m->reload);
+	while (m->state != MASTER_GONE && r >= 0)
+		r = turn(m);
+	if (r >= 0)
+		return m->code;
+	log_error("the event loop failed: %s", strerror(-r));
+	return ERR_SYSTEM;
+}
+
+int master_run(const struct master_options *o)
+{
+	struct master m = { .o = o };
+	struct err e;
+	int r;
+
+	clock_update();
+	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
+	log_set_role("master");
+	prepare_process();
+	m.rotated_ms = clock_ms();
+	r = sd_event_new(&m.event);
+	if (r >= 0)
+		r = watch_signals(&m);
+	if (r < 0) {
+		log_error("cannot set up the event loop: %s", strerror(-r));
+		m.code = ERR_SYSTEM;
+		goto out;
+	}
+	if (reload_init(&m.reload, m.event, o, on_news, &e) < 0) {
+		log_err(LOG_LEVEL_ERROR, &e);
+		m.code = e.code;
+		goto out;
+	}
+	m.code = loop(&m);
+	if (m.code == 0)
+		log_notice("stopped");
+out:
+	m.rotation = sd_event_source_disable_unref(m.rotation);
+	reload_done(&m.reload);
+	sd_event_unref(m.event);
+	return m.code;
+}

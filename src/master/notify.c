@@ -1,0 +1,32 @@
+/* Words to the service manager. Refuses to fail: a manager that does not listen is no reason not to
+ * serve. */
+#include "master/notify.h"
+
+#include <stdint.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+void notify_ready(const char *status)
+{
+	sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+}
+
+void notify_status(const char *status)
+{
+	sd_notifyf(0, "STATUS=%s", status);
+}
+
+void notify_reloading(void)
+{
+	struct timespec now;
+
+	/* systemd 253 and later compare the time with that of their own request. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reloading the configuration",
+		(unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+}
+
+void notify_stopping(const char *status)
+{
+	sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+}

@@ -1,0 +1,78 @@
+/* The workers of one generation: forked, watched, replaced when they die, drained, killed.
+ *
+ *   STARTING --all said READY--> SERVING --drain, stop, kill--> ENDING --the last is reaped--> empty
+ *       |                           |  ^
+ *       | one died, or was not      |  | a dead one is forked again, after a back-off
+ *       | ready in time             +--+ if it lived less than a second
+ *       +------------------------------------------------> ENDING (news FAILED)
+ */
+#ifndef LATCH_MASTER_POOL_H
+#define LATCH_MASTER_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+#include "ipc/inherit.h"
+#include "master/master.h"
+#include "master/slots.h"
+
+enum {
+	POOL_BACKOFF_FIRST_MS = 100,
+	POOL_BACKOFF_MAX_MS = 10000,
+	POOL_SHORT_LIFE_MS = 1000, /* dying sooner is dying "at once" */
+	POOL_GRACE_MS = 1000,      /* between being told to go and SIGKILL */
+};
+
+enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
+
+enum pool_news {
+	POOL_READY,   /* the last of them said READY for the first time */
+	POOL_FAILED,  /* one did not: pool->failure says why; the rest still live */
+	POOL_CHANGED, /* a count changed */
+	POOL_EMPTY,   /* ENDING, and the last was reaped */
+};
+
+struct pool;
+/* Called from the event loop. FAILED and EMPTY are the last thing before it returns there, so that
+ * the pool may be freed in them. */
+typedef void pool_news_fn(struct pool *p, enum pool_news news);
+
+struct pool_options {
+	sd_event *event;
+	struct slots *slots;
+	worker_fn *worker;
+	struct inherit inherit; /* without slot, channel, board and pokes */
+	unsigned n;
+	int64_t ready_ms;
+	bool sigpipe_is_policy; /* sigpipe = "default": a death by it counts towards no back-off */
+	pool_news_fn *news;
+};
+
+struct pool {
+	struct pool_options o;
+	enum pool_state state;
+	struct pool_member *members; /* o.n */
+	unsigned ready, alive, down; /* said READY; processes; waiting to be forked again */
+	sd_event_source *deadline;   /* then what is left is killed */
+	int64_t deadline_us;
+	struct err failure;
+};
+
+/* Forks all workers; -1: `e`, call pool_done(). All slots and pokes are there before the first fork,
+ * so that the workers know each other. */
+int pool_start(struct pool *p, const struct pool_options *o, struct err *e);
+/* Told to drain; those who have not ended after `limit_ms` are killed. May be called again with
+ * shorter times. Afterwards, and after the two below, ask pool_is_empty(): EMPTY is only for later. */
+void pool_drain(struct pool *p, unsigned idle_ms, int64_t limit_ms);
+/* Told to end at once; killed after POOL_GRACE_MS. */
+void pool_stop(struct pool *p);
+void pool_kill(struct pool *p);
+bool pool_is_empty(const struct pool *p);
+/* Log file `index` is now `fd`, for every worker. */
+void pool_reopen_log(struct pool *p, unsigned index, int fd);
+/* Kills and reaps, blocking, what is left. NULL and half-built are fine. */
+void pool_done(struct pool *p);
+
+#endif

@@ -1,0 +1,340 @@
+/* The life of generations, as drawn in the header. A configuration that was refused leaves nothing
+ * behind but its lines in the log. Refuses to run two transactions at once. */
+#include "master/reload.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/findings.h"
+#include "tls/facts.h"
+#include "tls/ticket.h"
+
+static pool_news_fn on_pool_news;
+
+static void log_findings(const struct findings *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		log_err(f->v[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, &f->v[i].err);
+}
+
+/* ---- commit and rollback ---------------------------------------------------------------------- */
+
+static void unlink_generation(struct reload *r, struct generation *g)
+{
+	struct generation **link = &r->draining;
+
+	while (*link && *link != g)
+		link = &(*link)->next;
+	if (*link)
+		*link = g->next;
+}
+
+/* Puts it with those whose end is awaited, or frees it when that has come. */
+static void let_end(struct reload *r, struct generation *g)
+{
+	if (pool_is_empty(&g->pool)) {
+		generation_free(g);
+		return;
+	}
+	g->next = r->draining;
+	r->draining = g;
+}
+
+static void log_commit(const struct generation *g, const struct generation *old, size_t closed)
+{
+	int64_t ms = (clock_us_now() - g->begun_us) / 1000;
+	char number[16], took[32];
+	struct log_field fields[2] = { { "GENERATION", { number, 0 } }, { "TOOK_MS", { took, 0 } } };
+
+	fields[0].value.n = (size_t)snprintf(number, sizeof(number), "%u", g->number);
+	fields[1].value.n = (size_t)snprintf(took, sizeof(took), "%lld", (long long)ms);
+	log_event(LOG_LEVEL_NOTICE, NULL, fields, 2,
+		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners (%zu opened, "
+		"%zu closed)%s",
+		g->number, (long long)ms, g->pool.o.n, g->config->nsites, g->config->nlisteners,
+		g->opened, closed, old ? "; the one before drains" : "");
+}
+
+static void commit(struct reload *r)
+{
+	struct generation *g = r->candidate, *old = r->serving;
+	size_t closed = 0;
+
+	r->serving = g;
+	r->candidate = NULL;
+	r->code = ERR_NONE;
+	board_set(r->board->generation, g->number);
+	sockets_apply_backlogs(g->config, g->listener_fds);
+	generation_use_log(g);
+	if (old) {
+		generation_drain(old, RELOAD_IDLE_MS);
+		closed = generation_release_sockets(old);
+		board_add(r->board->reloads_ok, 1u);
+		board_set(r->board->last_reload_ok, 1u);
+	}
+	log_commit(g, old, closed);
+	if (old)
+		let_end(r, old);
+	r->news(r, RELOAD_COMMITTED);
+}
+
+static void reject(struct reload *r, enum err_code code)
+{
+	r->code = code;
+	if (r->serving) {
+		board_add(r->board->reloads_failed, 1u);
+		board_set(r->board->last_reload_ok, 0u);
+		log_error("the reload failed; generation %u serves on, unchanged", r->serving->number);
+	}
+	r->news(r, RELOAD_REJECTED);
+}
+
+/* The candidate goes. */
+static void rollback(struct reload *r)
+{
+	struct generation *g = r->candidate;
+
+	r->candidate = NULL;
+	pool_kill(&g->pool);
+	generation_release_sockets(g);
+	let_end(r, g);
+}
+
+static size_t count_draining(const struct reload *r)
+{
+	size_t n = 0;
+
+	for (const struct generation *g = r->draining; g; g = g->next)
+		n++;
+	return n;
+}
+
+static void run_wanted(struct reload *r)
+{
+	if (!r->wanted || r->ending || r->candidate || count_draining(r) >= RELOAD_DRAINING_MAX)
+		return;
+	r->wanted = false;
+	reload_begin(r);
+}
+
+static void on_pool_news(struct pool *p, enum pool_news news)
+{
+	struct generation *g = generation_of(p);
+	struct reload *r = g->owner;
+	enum err_code code;
+
+	switch (news) {
+	case POOL_READY:
+		assert(g == r->candidate);
+		commit(r);
+		break;
+	case POOL_FAILED:
+		assert(g == r->candidate);
+		log_err(LOG_LEVEL_ERROR, &p->failure);
+		code = p->failure.code;
+		rollback(r);
+		reject(r, code);
+		break;
+	case POOL_EMPTY:
+		log_info("generation %u is gone", g->number);
+		/* The last one stays until the end: the log may be its file. */
+		if (g != r->serving) {
+			unlink_generation(r, g);
+			generation_free(g);
+		}
+		r->news(r, RELOAD_CHANGED);
+		break;
+	case POOL_CHANGED:
+		r->news(r, RELOAD_CHANGED);
+		break;
+	}
+	run_wanted(r);
+}
+
+/* ---- the face --------------------------------------------------------------------------------- */
+
+int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
+	void (*news)(struct reload *r, enum reload_news news), struct err *e)
+{
+	*r = (struct reload){ .news = news };
+	r->board = board_new(e);
+	if (!r->board)
+		return -1;
+	slots_init(&r->slots, r->board);
+	r->ring = ticket_ring_new(e);
+	if (!r->ring)
+		return -1;
+	r->shared = (struct generation_options){ .master = o, .event = event, .ring = r->ring,
+		.slots = &r->slots, .sockets = &r->sockets };
+	return 0;
+}
+
+void reload_begin(struct reload *r)
+{
+	struct findings f = { 0 };
+	enum err_code code;
+
+	if (r->ending)
+		return;
+	if (r->candidate || count_draining(r) >= RELOAD_DRAINING_MAX) {
+		r->wanted = true;
+		if (r->candidate)
+			log_notice("a reload is under way; the next one comes after it");
+		else
+			log_notice("%d generations are draining; the reload waits for one to end",
+				RELOAD_DRAINING_MAX);
+		return;
+	}
+	if (r->serving)
+		r->news(r, RELOAD_BEGUN);
+	r->candidate = generation_new(&r->shared, r->number + 1, on_pool_news, &f);
+	log_findings(&f);
+	code = (enum err_code)findings_code(&f);
+	findings_done(&f);
+	if (!r->candidate) {
+		reject(r, code ? code : ERR_INTERNAL);
+		return;
+	}
+	r->candidate->owner = r;
+	r->number++;
+}
+
+static void end_all(struct reload *r, void (*end)(struct generation *g))
+{
+	struct generation *g, *next;
+
+	r->ending = true;
+	r->wanted = false;
+	if (r->candidate)
+		rollback(r);
+	for (g = r->draining; g; g = next) {
+		next = g->next;
+		end(g);
+	}
+	g = r->serving;
+	if (!g)
+		return;
+	end(g);
+	generation_release_sockets(g);
+}
+
+static void end_softly(struct generation *g)
+{
+	generation_drain(g, RELOAD_STOP_IDLE_MS);
+}
+
+static void end_at_once(struct generation *g)
+{
+	pool_stop(&g->pool);
+}
+
+void reload_drain(struct reload *r)
+{
+	end_all(r, end_softly);
+}
+
+void reload_stop(struct reload *r)
+{
+	end_all(r, end_at_once);
+}
+
+bool reload_is_empty(const struct reload *r)
+{
+	return !r->candidate && !r->draining && (!r->serving || pool_is_empty(&r->serving->pool));
+}
+
+void reload_reopen_logs(struct reload *r)
+{
+	struct findings f = { 0 };
+
+	if (r->serving)
+		generation_reopen_logs(r->serving, true, &f);
+	if (r->candidate)
+		generation_reopen_logs(r->candidate, false, &f);
+	for (struct generation *g = r->draining; g; g = g->next)
+		generation_reopen_logs(g, false, &f);
+	log_findings(&f);
+	findings_done(&f);
+	log_info("log files reopened");
+}
+
+static time_t certificates_end(const struct config *c)
+{
+	time_t soonest = 0;
+
+	for (size_t i = 0; i < c->nsites; i++) {
+		time_t t = c->sites[i].context ? tls_facts_not_after(c->sites[i].context) : 0;
+
+		if (t && (!soonest || t < soonest))
+			soonest = t;
+	}
+	return soonest;
+}
+
+/* Appends as much as fits. */
+__attribute__((format(printf, 4, 5))) static void add(char *dst, size_t size, size_t *len,
+	const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(dst + *len, size - *len, fmt, args);
+	va_end(args);
+	if (n > 0)
+		*len = *len + (size_t)n < size ? *len + (size_t)n : size - 1;
+}
+
+const char *reload_describe(const struct reload *r, char *dst, size_t size)
+{
+	const struct generation *g = r->serving;
+	unsigned draining = 0;
+	size_t len = 0;
+	struct tm tm;
+	time_t end;
+
+	for (const struct generation *d = r->draining; d; d = d->next)
+		draining += d->pool.alive;
+	if (!g || r->ending) {
+		add(dst, size, &len, "stopping: %u workers left",
+			draining + (g ? g->pool.alive : 0));
+		return dst;
+	}
+	add(dst, size, &len, "generation %u: %u worker%s serving", g->number, g->pool.ready,
+		g->pool.ready == 1 ? "" : "s");
+	if (draining)
+		add(dst, size, &len, ", %u draining", draining);
+	if (g->pool.down)
+		add(dst, size, &len, ", %u down", g->pool.down);
+	end = certificates_end(g->config);
+	if (end && gmtime_r(&end, &tm))
+		add(dst, size, &len, "; certificates until %04d-%02d-%02d", tm.tm_year + 1900,
+			tm.tm_mon + 1, tm.tm_mday);
+	return dst;
+}
+
+void reload_done(struct reload *r)
+{
+	if (!r)
+		return;
+	while (r->draining) {
+		struct generation *g = r->draining;
+
+		r->draining = g->next;
+		generation_free(g);
+	}
+	generation_free(r->candidate);
+	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
+	generation_free(r->serving);
+	r->candidate = r->serving = NULL;
+	sockets_done(&r->sockets);
+	slots_done(&r->slots);
+	ticket_ring_free(r->ring);
+	board_free(r->board);
+	r->ring = NULL;
+	r->board = NULL;
+}

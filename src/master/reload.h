@@ -1,0 +1,72 @@
+/* Generations. A start and a reload are the same transaction:
+ *
+ *   prepare   read, check, open the configuration; open the sockets it needs and does not share;
+ *             fork its workers; wait until each says READY or `reload.ready` has passed
+ *   commit    its workers serve; those of the generation before drain, sockets that only they used
+ *             are closed
+ *   rollback  the new workers are killed, the new sockets closed: the old generation never noticed
+ *
+ *   HUP --> candidate --all ready--> serving --the next one commits--> draining --empty--> freed
+ *              +------any error----> (killed) -----------------------------empty-----------> freed
+ *
+ * Nothing here blocks the event loop while workers start. A reload wanted during one runs once after
+ * it; with RELOAD_DRAINING_MAX generations draining it waits for one to end. */
+#ifndef LATCH_MASTER_RELOAD_H
+#define LATCH_MASTER_RELOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+#include "master/generation.h"
+#include "master/master.h"
+#include "master/pool.h"
+#include "master/sockets.h"
+
+enum {
+	RELOAD_DRAINING_MAX = 4,
+	RELOAD_IDLE_MS = 5000, /* how long old workers wait for the next request of an idle connection */
+	RELOAD_STOP_IDLE_MS = 500,
+};
+
+enum reload_news {
+	RELOAD_BEGUN,     /* a reload, not the first start */
+	RELOAD_COMMITTED, /* reload->serving is the new one */
+	RELOAD_REJECTED,  /* reload->code says with which exit code a start would have ended */
+	RELOAD_CHANGED,   /* workers came or went; ask reload_is_empty() when stopping */
+};
+
+struct reload {
+	struct generation_options shared;
+	void (*news)(struct reload *r, enum reload_news news);
+	struct ticket_ring *ring;
+	struct board *board;
+	struct slots slots;
+	struct sockets sockets;
+	struct generation *serving, *candidate;
+	struct generation *draining; /* and killed ones, until they are reaped */
+	uint32_t number;             /* of the newest generation there was */
+	bool wanted;                 /* a reload waits for its turn */
+	bool ending;
+	enum err_code code;
+};
+
+int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
+	void (*news)(struct reload *r, enum reload_news news), struct err *e);
+/* The first start, or a reload; news says how it went, possibly before this returns. */
+void reload_begin(struct reload *r);
+/* No more reloads; all workers drain, bounded by reload.drain, and the listeners are closed. */
+void reload_drain(struct reload *r);
+/* The same at once. */
+void reload_stop(struct reload *r);
+/* No worker is left. */
+bool reload_is_empty(const struct reload *r);
+void reload_reopen_logs(struct reload *r);
+/* One line about it all: generation, workers, how long the certificates last. */
+const char *reload_describe(const struct reload *r, char *dst, size_t size);
+/* Kills what is left. NULL and half-built are fine. */
+void reload_done(struct reload *r);
+
+#endif

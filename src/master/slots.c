@@ -1,0 +1,53 @@
+/* The master's own record of the board's slots. Refuses to believe the board: workers write there. */
+#include "master/slots.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+void slots_init(struct slots *s, struct board *board)
+{
+	*s = (struct slots){ .board = board };
+	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+		s->pokes[i] = -1;
+}
+
+void slots_done(struct slots *s)
+{
+	for (unsigned i = 0; s && s->board && i < BOARD_SLOTS; i++) {
+		if (s->pokes[i] >= 0)
+			close(s->pokes[i]);
+		s->pokes[i] = -1;
+		s->used[i] = false;
+	}
+}
+
+int slots_take(struct slots *s, uint32_t generation, struct err *e)
+{
+	int slot;
+
+	/* A slot that we know is taken, whatever its state on the board says: it is marked again. */
+	do
+		slot = board_take(s->board, generation);
+	while (slot >= 0 && s->used[slot]);
+	if (slot < 0)
+		return err_set(e, ERR_TEMPORARY, "there are %d workers already, draining ones included",
+			BOARD_SLOTS);
+	s->pokes[slot] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (s->pokes[slot] < 0) {
+		board_release(s->board, (unsigned)slot);
+		return err_errno(e, ERR_SYSTEM, errno, "cannot make an eventfd");
+	}
+	s->used[slot] = true;
+	return slot;
+}
+
+void slots_give(struct slots *s, int slot)
+{
+	if (slot < 0)
+		return;
+	close(s->pokes[slot]);
+	s->pokes[slot] = -1;
+	s->used[slot] = false;
+	board_release(s->board, (unsigned)slot);
+}
