@@ -419,13 +419,16 @@ void access_write_handshake(struct access_log *log, const struct access_handshak
 
 void access_flush(struct log_file *file)
 {
+	struct err e;
 	int error;
 
 	if (buf_len(&file->pending) == 0)
 		return;
 	error = write_all(file->fd, buf_str(&file->pending));
 	buf_clear(&file->pending);
-	if (error && !file->failed)
-		log_error("%s: %s; access log lines are lost", file->path, strerror(error));
+	if (error && !file->failed) {
+		err_errno(&e, ERR_SYSTEM, error, "%s: access log lines are lost", file->path);
+		log_err(LOG_LEVEL_ERROR, &e);
+	}
 	file->failed = error != 0;
 }
