@@ -11,12 +11,16 @@ struct ticket_ring;
 struct tls_sites;
 struct x509_st;
 
-enum { ATTACH_LEAVES_MAX = 4 }; /* one a key type: RSA, ECDSA, Ed25519, Ed448 */
+enum {
+	ATTACH_LEAVES_MAX = 4, /* one a key type: RSA, ECDSA, Ed25519, Ed448 */
+	ATTACH_POLICY_SIZE = 32,
+};
 
 struct attachment {
 	struct tls_options options; /* a copy */
 	struct ticket_ring *ring;   /* borrowed */
 	struct tls_sites *claimed;  /* the table whose connections start on this context */
+	unsigned char policy[ATTACH_POLICY_SIZE]; /* the session-id context */
 	struct x509_st *leaf[ATTACH_LEAVES_MAX];
 	size_t nleaves;
 };

@@ -137,12 +137,12 @@ fail:
 
 static int bind_resumption(SSL_CTX *ctx, const void *policy, size_t n, struct err *e)
 {
-	unsigned char hash[SSL_MAX_SID_CTX_LENGTH];
-	unsigned len = 0;
+	unsigned char *hash = attach_get(ctx)->policy;
 
-	static_assert(SSL_MAX_SID_CTX_LENGTH == 32, "a SHA-256");
-	if (EVP_Digest(policy, n, hash, &len, EVP_sha256(), NULL) != 1 ||
-		SSL_CTX_set_session_id_context(ctx, hash, len) != 1)
+	static_assert(ATTACH_POLICY_SIZE == 32, "a SHA-256");
+	static_assert(ATTACH_POLICY_SIZE <= SSL_MAX_SID_CTX_LENGTH, "fits");
+	if (EVP_Digest(policy, n, hash, NULL, EVP_sha256(), NULL) != 1 ||
+		SSL_CTX_set_session_id_context(ctx, hash, ATTACH_POLICY_SIZE) != 1)
 		return tls_reason_err(e, ERR_INTERNAL, "no session-id context");
 	return 0;
 }

@@ -7,21 +7,21 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "base/err.h"
+#include "tls/throwaway.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
+struct x509_st;
 
 /* notAfter of the (first, or soonest ending) certificate of a context; 0 if none. */
 time_t tls_facts_not_after(const struct ssl_ctx_st *ctx);
-/* Is `name` covered by the certificate of the context (RFC 9525)? For warnings of the check. */
+/* Is `name` ("*.example.org" too) covered by every certificate of the context (RFC 9525)? For
+ * warnings of the check. */
 bool tls_facts_covers(const struct ssl_ctx_st *ctx, const char *name);
 /* Lines for `latch -v`: subject, issuer, names, validity, chain. */
 void tls_facts_describe_peer(const struct ssl_st *ssl, struct buf *out);
 
-/* A CA made now and a server certificate for localhost, 127.0.0.1 and ::1 signed by it, ECDSA P-256,
- * valid for `days`. `ret_ca_pem`: the CA's certificate; `ret_pem`: leaf, then its key. The CA's key is
- * forgotten here. Buffers are the caller's. */
-int tls_facts_make_throwaway(unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e);
+/* The DNS names and addresses of a certificate, "a.example, 127.0.0.1"; nothing if it has none. */
+void tls_facts_names(const struct x509_st *cert, struct buf *out);
 
 #endif

@@ -9,12 +9,14 @@
 #include "base/err.h"
 
 struct ssl_st;
+struct x509_st;
 
-/* Sets SNI (not for IP addresses; `sni` NULL: host) and remembers `host` as the reference identity.
- * Hand over before the handshake. */
+/* Sets SNI (not for IP addresses; `sni` NULL: host), before the handshake. */
 int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, struct err *e);
 /* After the handshake: does the peer's certificate carry the identity? On -1 the sentence names what
  * was expected and what the certificate has. */
 int tls_identity_check(struct ssl_st *ssl, const char *host, struct err *e);
+/* Does the certificate carry `host` (a name, or an address as text)? */
+bool tls_identity_carries(struct x509_st *cert, const char *host);
 
 #endif

@@ -71,6 +71,8 @@ void session_close(struct session *s, bool forget)
 	if (!s)
 		return;
 	drop_output(s);
+	if (s->env && s->env->refused == s)
+		s->env->refused = NULL;
 	if (!s->ssl)
 		return;
 	SSL_SESSION *session = forget ? SSL_get_session(s->ssl) : NULL;
@@ -345,5 +347,7 @@ const char *session_sni(const struct session *s)
 {
 	const char *name = s->ssl ? SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 
-	return name ? name : "";
+	if (name)
+		return name;
+	return s->env->refused == s ? s->env->refused_sni : "";
 }

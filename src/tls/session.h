@@ -38,6 +38,8 @@ enum {
 struct session_env {
 	struct buf out;      /* of the session that is running; empty between turns of sessions */
 	struct session *owner; /* whose bytes are in `out`; NULL: it is empty */
+	struct session *refused; /* the last one whose server name nobody has, and that name */
+	char refused_sni[256];
 	bool nosignal;       /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
 };
 void session_env_init(struct session_env *env, bool nosignal);
@@ -59,7 +61,8 @@ struct session {
 	bool hold;           /* session_read() takes only what is inside already */
 	uint8_t recvs_left;  /* of the running call, so that no peer keeps it for itself */
 	int16_t alert_sent;  /* the fatal alert that we sent, -1: none */
-	void *site;          /* what tls/sites chose; borrowed */
+	bool has_site;       /* tls/sites chose */
+	void *site;          /* what it chose; borrowed */
 	uint64_t bytes_in, bytes_out; /* of the socket */
 };
 

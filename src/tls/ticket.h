@@ -16,14 +16,14 @@ struct ticket_ring; /* the mapping; opaque */
 
 enum { TICKET_KEEP_MAX = 8 };
 
-/* A new ring with one key; the caller's mapping is writable. -1: `e`. The descriptor (see
+/* A new ring with one key; the caller's mapping is writable. NULL: `e`. The descriptor (see
  * ticket_ring_fd) is close-on-exec, size-sealed. */
 struct ticket_ring *ticket_ring_new(struct err *e);
 /* A second, read-only view of the same memory for a worker; the writable one is unmapped in this
  * process. 0 or -1. */
 int ticket_ring_make_readonly(struct ticket_ring *r, struct err *e);
 void ticket_ring_free(struct ticket_ring *r);
-int ticket_ring_fd(const struct ticket_ring *r);
+int ticket_ring_fd(const struct ticket_ring *r); /* -1 once it is read-only */
 /* Puts a new key in front; `keep` older ones stay (1 to TICKET_KEEP_MAX - 1), older are wiped. */
 int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e);
 /* Installs the callback. The ring must outlive the context. One ticket a handshake. */

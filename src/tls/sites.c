@@ -1,0 +1,211 @@
+/* Chooses the site in the ClientHello callback: before a session is looked up, so that a ticket is
+ * only ever judged under the policy of the site that the name selects. It refuses names that nobody
+ * has, and clients that speak none of our protocols. */
+#include "tls/sites.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/names.h"
+#include "tls/attach.h"
+#include "tls/bio.h"
+#include "tls/context.h"
+
+struct choice {
+	struct choice *next;
+	SSL_CTX *ctx; /* borrowed */
+	void *site;
+};
+
+struct tls_sites {
+	struct names *names;
+	struct choice *choices;
+	struct choice *otherwise; /* one of `choices`; NULL: no default */
+	SSL_CTX *entry;           /* a reference of ours */
+};
+
+/* In wire format, ours first. */
+static const unsigned char protocols[] = "\x08http/1.1";
+
+struct tls_sites *tls_sites_new(void)
+{
+	struct tls_sites *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->names = names_new();
+	if (!t->names) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tls_sites_free(struct tls_sites *t)
+{
+	if (!t)
+		return;
+	struct attachment *a = t->entry ? attach_get(t->entry) : NULL;
+	if (a && a->claimed == t) {
+		SSL_CTX_set_client_hello_cb(t->entry, NULL, NULL);
+		a->claimed = NULL;
+	}
+	SSL_CTX_free(t->entry);
+	for (struct choice *c = t->choices, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	names_free(t->names);
+	free(t);
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
+	const unsigned char *offered, unsigned n, void *arg)
+{
+	unsigned char *chosen = NULL;
+
+	(void)ssl, (void)arg;
+	if (SSL_select_next_proto(&chosen, ret_n, protocols, sizeof(protocols) - 1, offered, n) !=
+		OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*ret = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* The choice is made already; this makes OpenSSL acknowledge the name and keep it in the session. */
+static int on_servername(SSL *ssl, int *alert, void *arg)
+{
+	(void)ssl, (void)alert, (void)arg;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static struct choice *find_choice(struct tls_sites *t, SSL_CTX *ctx, void *site)
+{
+	struct choice *c = t->choices;
+
+	while (c && (c->ctx != ctx || c->site != site))
+		c = c->next;
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = (struct choice){ .next = t->choices, .ctx = ctx, .site = site };
+	t->choices = c;
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_servername);
+	return c;
+}
+
+int tls_sites_add(struct tls_sites *t, struct str name, struct ssl_ctx_st *ctx, void *site)
+{
+	struct choice *c = find_choice(t, ctx, site);
+
+	return c ? names_add(t->names, name, c) : -1;
+}
+
+int tls_sites_set_default(struct tls_sites *t, struct ssl_ctx_st *ctx, void *site)
+{
+	t->otherwise = find_choice(t, ctx, site);
+	return t->otherwise ? 0 : -1;
+}
+
+/* The host_name of a server_name extension (RFC 6066 section 3); n 0: none. False: malformed. */
+static bool client_name(SSL *ssl, struct str *ret)
+{
+	const unsigned char *p;
+	size_t n;
+
+	*ret = (struct str){ "", 0 };
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1)
+		return true;
+	if (n < 5 || ((size_t)p[0] << 8 | p[1]) != n - 2 || p[2] != TLSEXT_NAMETYPE_host_name)
+		return false;
+	size_t len = (size_t)p[3] << 8 | p[4];
+	if (len == 0 || len > n - 5 || len > TLSEXT_MAXLEN_host_name || memchr(p + 5, 0, len))
+		return false;
+	*ret = (struct str){ (const char *)p + 5, len };
+	return true;
+}
+
+static int refuse(struct session *s, struct str name, int *alert)
+{
+	*alert = SSL_AD_UNRECOGNIZED_NAME;
+	if (s && name.n < sizeof(s->env->refused_sni)) {
+		memcpy(s->env->refused_sni, name.p, name.n);
+		s->env->refused_sni[name.n] = '\0';
+		s->env->refused = s;
+	}
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* SSL_set_SSL_CTX() takes certificates, ciphers and callbacks along; the session-id context is set by
+ * hand, and what else it leaves (versions, options, groups) is the same for a listener's sites. */
+static int switch_to(SSL *ssl, SSL_CTX *ctx, int *alert)
+{
+	const struct attachment *a = attach_get(ctx);
+
+	if ((SSL_get_SSL_CTX(ssl) == ctx || SSL_set_SSL_CTX(ssl, ctx)) &&
+		SSL_set_session_id_context(ssl, a->policy, sizeof(a->policy)) == 1)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	struct tls_sites *t = arg;
+	struct session *s = bio_session(ssl);
+	struct str name;
+
+	/* The second ClientHello after a HelloRetryRequest, maybe on another table's context. */
+	if (s && s->has_site)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	if (!client_name(ssl, &name)) {
+		*alert = SSL_AD_DECODE_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	struct choice *c = name.n > 0 ? names_find(t->names, name, NULL) : NULL;
+	if (!c)
+		c = t->otherwise;
+	if (!c)
+		return refuse(s, name, alert);
+	if (s) {
+		s->site = c->site;
+		s->has_site = true;
+	}
+	return switch_to(ssl, c->ctx, alert);
+}
+
+/* A connection starts on the context that it most probably ends on: switching costs. A context that
+ * is another table's entry already cannot be ours too, for the callback has one argument. */
+int tls_sites_finish(struct tls_sites *t, struct err *e)
+{
+	struct choice *first = t->otherwise ? t->otherwise : t->choices;
+
+	assert(!t->entry);
+	if (!first)
+		return err_set(e, ERR_CONFIG, "a TLS listener without a site");
+	struct attachment *a = attach_get(first->ctx);
+	assert(a);
+	if (!a->claimed) {
+		a->claimed = t;
+		SSL_CTX_up_ref(first->ctx);
+		t->entry = first->ctx;
+	} else {
+		t->entry = tls_context_new_entry(first->ctx, e);
+		if (!t->entry)
+			return -1;
+	}
+	SSL_CTX_set_client_hello_cb(t->entry, on_client_hello, t);
+	return 0;
+}
+
+struct ssl_ctx_st *tls_sites_context(const struct tls_sites *t)
+{
+	return t->entry;
+}

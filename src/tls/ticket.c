@@ -1,0 +1,289 @@
+/* The ring in shared memory and OpenSSL's callback on it. One process writes, under a sequence lock;
+ * the others read copies. A reader that finds the lock held for too long (its writer died) goes on
+ * without tickets: a full handshake is no failure. It refuses to give a worker memory that could be
+ * made writable again: the worker's mapping is of a descriptor opened read-only. */
+#include "tls/ticket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+enum {
+	NAME_SIZE = 16,
+	IV_SIZE = 16,
+	KEY_WORDS = 10,
+	READ_TRIES = 10000,
+};
+
+struct ticket_key {
+	unsigned char name[NAME_SIZE];
+	unsigned char aes[32];
+	unsigned char hmac[32];
+};
+
+static_assert(sizeof(struct ticket_key) == KEY_WORDS * sizeof(uint64_t), "a key is ten words");
+
+struct ring_memory {
+	_Atomic uint32_t sequence; /* odd: being written */
+	_Atomic uint32_t nkeys;
+	_Atomic uint64_t keys[TICKET_KEEP_MAX][KEY_WORDS]; /* the newest first */
+};
+
+struct ticket_ring {
+	struct ring_memory *memory;
+	int fd;       /* writable; -1 in a worker */
+	int fd_read;  /* the same file, opened read-only */
+	bool writable;
+	EVP_CIPHER *cipher; /* fetched once: it is needed in every handshake */
+};
+
+/* A private copy of the ring. */
+struct snapshot {
+	uint32_t nkeys;
+	struct ticket_key keys[TICKET_KEEP_MAX];
+};
+
+static int slot = -1;
+
+static bool read_once(struct ring_memory *m, struct snapshot *ret)
+{
+	uint32_t before = atomic_load_explicit(&m->sequence, memory_order_acquire);
+
+	if (before & 1)
+		return false;
+	ret->nkeys = atomic_load_explicit(&m->nkeys, memory_order_relaxed);
+	if (ret->nkeys > TICKET_KEEP_MAX)
+		return false;
+	for (uint32_t i = 0; i < ret->nkeys; i++) {
+		uint64_t words[KEY_WORDS];
+		for (int w = 0; w < KEY_WORDS; w++)
+			words[w] = atomic_load_explicit(&m->keys[i][w], memory_order_relaxed);
+		memcpy(&ret->keys[i], words, sizeof(words));
+	}
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&m->sequence, memory_order_relaxed) == before;
+}
+
+static bool take_snapshot(struct ticket_ring *r, struct snapshot *ret)
+{
+	for (int i = 0; i < READ_TRIES; i++)
+		if (read_once(r->memory, ret))
+			return ret->nkeys > 0;
+	return false;
+}
+
+static void store(struct ring_memory *m, const struct snapshot *s)
+{
+	uint32_t sequence = atomic_load_explicit(&m->sequence, memory_order_relaxed) | 1;
+
+	atomic_store_explicit(&m->sequence, sequence, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&m->nkeys, s->nkeys, memory_order_relaxed);
+	for (uint32_t i = 0; i < TICKET_KEEP_MAX; i++) {
+		uint64_t words[KEY_WORDS] = { 0 };
+		if (i < s->nkeys)
+			memcpy(words, &s->keys[i], sizeof(words));
+		for (int w = 0; w < KEY_WORDS; w++)
+			atomic_store_explicit(&m->keys[i][w], words[w], memory_order_relaxed);
+		OPENSSL_cleanse(words, sizeof(words));
+	}
+	atomic_store_explicit(&m->sequence, sequence + 1, memory_order_release);
+}
+
+/* The memfd, its size for ever; then the second descriptor, for reading. */
+static int open_memory(struct ticket_ring *r, struct err *e)
+{
+	char path[64];
+
+	r->fd = memfd_create("latch-tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (r->fd < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "no memory file for ticket keys");
+	if (ftruncate(r->fd, sizeof(struct ring_memory)) < 0 ||
+		fcntl(r->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "the memory of the ticket keys");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->fd);
+	r->fd_read = open(path, O_RDONLY | O_CLOEXEC);
+	if (r->fd_read < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "%s: ticket keys for reading", path);
+	return 0;
+}
+
+static int map_memory(struct ticket_ring *r, int fd, int protection, struct err *e)
+{
+	void *p = mmap(NULL, sizeof(struct ring_memory), protection, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return err_errno(e, ERR_SYSTEM, errno, "mapping the ticket keys");
+	madvise(p, sizeof(struct ring_memory), MADV_DONTDUMP);
+	if (r->memory)
+		munmap(r->memory, sizeof(struct ring_memory));
+	r->memory = p;
+	return 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+struct ticket_ring *ticket_ring_new(struct err *e)
+{
+	struct ticket_ring *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		err_set(e, ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	r->fd = r->fd_read = -1;
+	r->writable = true;
+	r->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	if (!r->cipher) {
+		ERR_clear_error();
+		err_set(e, ERR_SYSTEM, "OpenSSL has no AES-256-CBC for tickets");
+		goto fail;
+	}
+	if (open_memory(r, e) < 0 || map_memory(r, r->fd, PROT_READ | PROT_WRITE, e) < 0 ||
+		ticket_ring_rotate(r, 1, e) < 0)
+		goto fail;
+	return r;
+fail:
+	ticket_ring_free(r);
+	return NULL;
+}
+
+int ticket_ring_make_readonly(struct ticket_ring *r, struct err *e)
+{
+	if (!r->writable)
+		return 0;
+	if (map_memory(r, r->fd_read, PROT_READ, e) < 0)
+		return -1;
+	r->writable = false;
+	close_fd(&r->fd);
+	close_fd(&r->fd_read);
+	return 0;
+}
+
+void ticket_ring_free(struct ticket_ring *r)
+{
+	if (!r)
+		return;
+	if (r->memory)
+		munmap(r->memory, sizeof(struct ring_memory));
+	close_fd(&r->fd);
+	close_fd(&r->fd_read);
+	EVP_CIPHER_free(r->cipher);
+	free(r);
+}
+
+int ticket_ring_fd(const struct ticket_ring *r)
+{
+	return r->fd;
+}
+
+int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e)
+{
+	struct snapshot s = { 0 };
+
+	assert(r->writable);
+	assert(keep >= 1 && keep < TICKET_KEEP_MAX);
+	take_snapshot(r, &s);
+	memmove(&s.keys[1], &s.keys[0], (TICKET_KEEP_MAX - 1) * sizeof(s.keys[0]));
+	s.nkeys = s.nkeys < keep ? s.nkeys + 1 : keep + 1;
+	if (RAND_priv_bytes((unsigned char *)&s.keys[0], sizeof(s.keys[0])) != 1) {
+		ERR_clear_error();
+		OPENSSL_cleanse(&s, sizeof(s));
+		return err_set(e, ERR_SYSTEM, "no random bytes for a ticket key");
+	}
+	store(r->memory, &s);
+	OPENSSL_cleanse(&s, sizeof(s));
+	return 0;
+}
+
+static bool start_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
+{
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	return EVP_MAC_init(mac, key->hmac, sizeof(key->hmac), params) == 1;
+}
+
+/* 1: go on; 0: no ticket this time; -1: fatal. */
+static int encrypt_with(struct ticket_ring *r, const struct ticket_key *key, unsigned char *name,
+	unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+	if (RAND_bytes(iv, IV_SIZE) != 1 ||
+		EVP_EncryptInit_ex2(cipher, r->cipher, key->aes, iv, NULL) != 1 ||
+		!start_mac(mac, key))
+		return -1;
+	memcpy(name, key->name, NAME_SIZE);
+	return 1;
+}
+
+/* 2: good, and send a new one. TLS 1.3 clients should use a ticket once; a TLS 1.2 client keeps its
+ * ticket, and needs a new one only when the key is on its way out. */
+static int decrypt_with(struct ticket_ring *r, const struct ticket_key *key, bool renew,
+	const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+	if (EVP_DecryptInit_ex2(cipher, r->cipher, key->aes, iv, NULL) != 1 || !start_mac(mac, key))
+		return -1;
+	return renew ? 2 : 1;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+	EVP_MAC_CTX *mac, int encrypting)
+{
+	struct ticket_ring *r = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
+	struct snapshot s;
+	int rc = 0;
+
+	if (!r || !take_snapshot(r, &s))
+		return 0;
+	if (encrypting) {
+		rc = encrypt_with(r, &s.keys[0], name, iv, cipher, mac);
+		goto out;
+	}
+	uint32_t i = 0;
+	while (i < s.nkeys && memcmp(s.keys[i].name, name, NAME_SIZE) != 0)
+		i++;
+	if (i < s.nkeys)
+		rc = decrypt_with(r, &s.keys[i], i > 0 || SSL_version(ssl) >= TLS1_3_VERSION, iv,
+			cipher, mac);
+out:
+	OPENSSL_cleanse(&s, s.nkeys * sizeof(s.keys[0]) + offsetof(struct snapshot, keys));
+	return rc;
+}
+
+void ticket_ring_use(struct ticket_ring *r, struct ssl_ctx_st *ctx)
+{
+	if (slot < 0)
+		slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (slot < 0 || SSL_CTX_set_ex_data(ctx, slot, r) != 1) {
+		ERR_clear_error();
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET); /* no memory for an index: no tickets */
+		SSL_CTX_set_num_tickets(ctx, 0);
+		return;
+	}
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+	SSL_CTX_set_num_tickets(ctx, 1);
+}
