@@ -20,8 +20,14 @@
 
 /* Where a thing stands in the configuration, for errors found later. */
 struct config_place {
-	const char *file; /* owned by the configuration's list of files */
+	const char *file; /* owned by the configuration's list of files; NULL: no file */
 	int line;
+};
+
+/* Which place a field was set at; what has no mark has its default. */
+struct config_mark {
+	const void *target;
+	struct config_place place;
 };
 
 enum sigpipe_policy { SIGPIPE_IGNORE, SIGPIPE_LOG, SIGPIPE_DEFAULT };
@@ -49,6 +55,8 @@ enum config_handler { CONFIG_HANDLER_NONE, CONFIG_HANDLER_FILES, CONFIG_HANDLER_
 struct config_route {
 	struct config_place place;
 	char *path;
+	bool has_files, has_redirect, has_status; /* as written; config/check makes `handler` of it */
+	bool files_are_open;                       /* files.root_fd is ours */
 	enum config_handler handler;
 	struct files_options files;
 	struct redirect_options redirect;
@@ -65,6 +73,7 @@ struct config_site {
 	size_t nlisteners;
 	struct config_pair *pairs; /* one, or one a key type */
 	size_t npairs;
+	struct config_pair single; /* `certificate` and `private_key` until config/read makes a pair of them */
 	char *passphrase_file;     /* absolute, or "" */
 	struct access_log access;  /* the global one where the site has none */
 	struct route_field *headers;
@@ -78,6 +87,7 @@ struct config_site {
 
 struct config {
 	char *path;                /* of the main file; NULL: --serve */
+	char *directory;           /* of it, absolute: relative names are relative to it */
 	char **files;              /* every file read, the main one first; owned */
 	size_t nfiles;
 
@@ -100,6 +110,9 @@ struct config {
 	struct config_site *sites;
 	size_t nsites;
 
+	struct config_mark *marks; /* by address of their target */
+	size_t nmarks, marks_cap;
+
 	/* opened: */
 	struct log_file *log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
@@ -108,6 +121,10 @@ struct config {
 };
 
 void config_free(struct config *c); /* NULL and half-built are fine; closes what open opened */
+
+/* Where the field at `target` was set; without a mark, `otherwise`; without that, the main file, line 0. */
+struct config_place config_place_of(const struct config *c, const void *target,
+	const struct config_place *otherwise);
 
 /* Does `site` answer on `listener`? The rule of CONTRACT "none named: ...". */
 bool config_site_is_on(const struct config_site *site, const struct config_listener *listener);

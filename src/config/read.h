@@ -1,11 +1,27 @@
-/* libconfig tree -> struct config against directives.def. The only file that includes libconfig. */
+/* libconfig text -> struct config against directives.def. The only file that includes libconfig.
+ *
+ * The name is config_load() and not config_read(), because libconfig itself exports a function of that
+ * name. */
 #ifndef LATCH_CONFIG_READ_H
 #define LATCH_CONFIG_READ_H
 
 #include "config/config.h"
 #include "config/findings.h"
+#include "config/open.h"
 
-/* NULL when there was any error; warnings may be there in both cases. */
-struct config *config_read(const char *path, struct findings *f);
+struct ticket_ring;
+
+/* Reads and types the file. NULL only when nothing can be made of it (unreadable, a syntax error);
+ * with other errors in `f` the configuration is there with defaults in the places at fault, so that
+ * config_check() and config_open() can find more in the same run. */
+struct config *config_load(const char *path, struct findings *f);
+
+/* The same from memory, as if `path` (for messages and relative names) held it. */
+struct config *config_load_text(const char *path, const char *text, size_t n, struct findings *f);
+
+/* Load, check and open in one: what -t, a start and a reload all do. NULL when `f` has any error, and
+ * then everything is closed and freed again. */
+struct config *config_prepare(const char *path, enum config_open_mode mode, struct ticket_ring *ring,
+	struct findings *f);
 
 #endif

@@ -1,0 +1,67 @@
+/* The list of what was found. It only grows and never decides: who reads the list decides. When memory
+ * runs out the errors are still counted, so that a rejected configuration is never taken for good. */
+#include "config/findings.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void findings_done(struct findings *f)
+{
+	if (!f)
+		return;
+	free(f->v);
+	*f = (struct findings){ 0 };
+}
+
+static void add(struct findings *f, bool is_error, enum err_code code, const char *file, int line,
+	const char *fmt, va_list ap)
+{
+	char text[sizeof(((struct err *)0)->text)];
+
+	if (is_error)
+		f->errors++;
+	if (f->n == f->cap) {
+		size_t cap = f->cap ? 2 * f->cap : 16;
+		void *v = realloc(f->v, cap * sizeof(*f->v));
+		if (!v)
+			return;
+		f->v = v;
+		f->cap = cap;
+	}
+	vsnprintf(text, sizeof(text), fmt, ap);
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' '; /* one line, and nothing that a terminal would obey */
+	f->v[f->n] = (struct finding){ .is_error = is_error };
+	err_at(&f->v[f->n].err, code, file, line, "%s", text);
+	f->n++;
+}
+
+void findings_error(struct findings *f, enum err_code code, const char *file, int line,
+	const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(f, true, code, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void findings_warning(struct findings *f, const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(f, false, ERR_NONE, file, line, fmt, ap);
+	va_end(ap);
+}
+
+int findings_code(const struct findings *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->v[i].is_error)
+			return (int)f->v[i].err.code;
+	return f->errors ? (int)ERR_SYSTEM : 0;
+}

@@ -1,0 +1,148 @@
+/* The door to libconfig: text in, tree out; everything else about the file is done around it. libconfig never
+ * opens files (config/source does) and never sees what it would get wrong in silence (config/syntax blanks it
+ * out). Refuses to let a libconfig type or pointer leave this file. */
+#include "config/read.h"
+
+#include <libconfig.h>
+#include <stdlib.h>
+
+#include "config/check.h"
+#include "config/fill.h"
+#include "config/source.h"
+#include "config/syntax.h"
+#include "config/tree.h"
+
+/* 0; -1: out of memory; `t` may be half-built then. */
+static int convert(const config_setting_t *from, const struct config_source *s, struct tree *t)
+{
+	const char *name = config_setting_name(from), *text;
+
+	t->place = source_place(s, (int)config_setting_source_line(from));
+	t->name = name ? strdup(name) : NULL;
+	if (name && !t->name)
+		return -1;
+	switch (config_setting_type(from)) {
+	case CONFIG_TYPE_INT:
+		t->type = TREE_INT;
+		t->number = config_setting_get_int(from);
+		return 0;
+	case CONFIG_TYPE_INT64:
+		t->type = TREE_INT;
+		t->number = config_setting_get_int64(from);
+		return 0;
+	case CONFIG_TYPE_BOOL:
+		t->type = TREE_BOOL;
+		t->number = config_setting_get_bool(from);
+		return 0;
+	case CONFIG_TYPE_FLOAT:
+		t->type = TREE_FLOAT;
+		return 0;
+	case CONFIG_TYPE_STRING:
+		t->type = TREE_STRING;
+		text = config_setting_get_string(from);
+		t->text = strdup(text ? text : "");
+		return t->text ? 0 : -1;
+	default:
+		break;
+	}
+	t->type = config_setting_is_group(from) ? TREE_GROUP : TREE_LIST;
+	t->child = calloc((size_t)config_setting_length(from) + 1, sizeof(*t->child));
+	if (!t->child)
+		return -1;
+	for (int i = 0; i < config_setting_length(from); i++) {
+		t->n++;
+		if (convert(config_setting_get_elem(from, (unsigned)i), s, &t->child[i]))
+			return -1;
+	}
+	return 0;
+}
+
+/* libconfig's own verdict should never differ from config/syntax's; if it does, it has the last word. */
+static int parse(const struct config_source *s, struct tree *root, struct findings *f)
+{
+	struct config_place place;
+	config_t tree;
+	int r = -1;
+
+	config_init(&tree);
+	if (!config_read_string(&tree, s->text.data + s->text.off)) {
+		place = source_place(s, config_error_line(&tree));
+		findings_error(f, ERR_CONFIG, place.file, place.line, "%s; look at this line and the one "
+			"before", config_error_text(&tree) ? config_error_text(&tree) : "not libconfig");
+	} else if (convert(config_root_setting(&tree), s, root)) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+	} else {
+		r = 0;
+	}
+	config_destroy(&tree);
+	return r;
+}
+
+static struct config *new_config(const char *path, struct findings *f)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->path = strdup(path);
+	if (c && c->path)
+		return c;
+	config_free(c);
+	findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+	return NULL;
+}
+
+static struct config *load(struct config *c, struct config_source *s, struct findings *f)
+{
+	struct tree root = { 0 };
+	int r = syntax_check(s, f);
+
+	if (!r)
+		r = parse(s, &root, f);
+	if (!r)
+		fill_config(c, &root, f);
+	tree_done(&root);
+	source_done(s);
+	if (!r)
+		return c;
+	config_free(c);
+	return NULL;
+}
+
+struct config *config_load(const char *path, struct findings *f)
+{
+	struct config_source s = { 0 };
+	struct config *c = new_config(path, f);
+
+	if (c && !source_read(&s, c, f))
+		return load(c, &s, f);
+	source_done(&s);
+	config_free(c);
+	return NULL;
+}
+
+struct config *config_load_text(const char *path, const char *text, size_t n, struct findings *f)
+{
+	struct config_source s = { 0 };
+	struct config *c = new_config(path, f);
+
+	if (c && !source_read_text(&s, c, text, n, f))
+		return load(c, &s, f);
+	source_done(&s);
+	config_free(c);
+	return NULL;
+}
+
+struct config *config_prepare(const char *path, enum config_open_mode mode, struct ticket_ring *ring,
+	struct findings *f)
+{
+	struct config *c = config_load(path, f);
+
+	if (!c)
+		return NULL;
+	config_check(c, f);
+	config_open(c, mode, ring, f);
+	if (!f->errors)
+		return c;
+	config_free(c);
+	return NULL;
+}
