@@ -69,9 +69,9 @@ static enum io_status wait_for(struct link *l, enum io_status status, int64_t de
 
 	if (flushed != IO_OK)
 		return flushed;
-	if (status == IO_WANT_READ && !wait_until(l, POLLIN, deadline_us))
-		return IO_WANT_READ;
-	return IO_OK;
+	if (status != IO_WANT_READ || session_has_input(&l->session))
+		return IO_OK;
+	return wait_until(l, POLLIN, deadline_us) ? IO_OK : IO_WANT_READ;
 }
 
 static enum outcome connect_to(struct link *l, const struct link_options *o, struct err *e)
@@ -121,7 +121,7 @@ static enum outcome handshake_failed(const struct link *l, enum io_status status
 	}
 	if (r->is_chain)
 		return outcome_set(e, OUTCOME_CHAIN,
-			"the certificate is not trusted: %s; name the authority to trust with "
+			"%s; name the authority to trust with "
 			"--ca FILE, or go on unverified with -k",
 			r->sentence);
 	if (strcmp(r->word, "wrong_version_number") == 0)
