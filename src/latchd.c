@@ -15,7 +15,6 @@
 #include "config/print.h"
 #include "config/read.h"
 #include "master/master.h"
-#include "tls/library.h"
 #include "worker/worker.h"
 
 #ifndef LATCH_VERSION
@@ -77,13 +76,29 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-/* 0, or -1: two things were asked for at once. */
-static int set_action(struct command *c, enum action action)
+/* Options that say what to do instead of running; one of them at most. */
+static const struct {
+	int option;
+	enum action action;
+} actions[] = {
+	{ 't', ACTION_TEST },
+	{ 'T', ACTION_PRINT },
+	{ OPTION_EXPLAIN, ACTION_EXPLAIN },
+	{ 'V', ACTION_VERSION },
+	{ 'h', ACTION_HELP },
+};
+
+static int set_action(struct command *c, int option)
 {
-	if (c->action != ACTION_RUN && c->action != action)
-		return -1;
-	c->action = action;
-	return 0;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (actions[i].option != option)
+			continue;
+		if (c->action != ACTION_RUN && c->action != actions[i].action)
+			return usage("only one thing at a time", NULL);
+		c->action = actions[i].action;
+		return 0;
+	}
+	return usage(NULL, NULL); /* getopt_long() said what is wrong */
 }
 
 static int parse_option(struct command *c, int option)
@@ -94,13 +109,6 @@ static int parse_option(struct command *c, int option)
 	case 'c':
 		c->config_path = optarg;
 		return 0;
-	case 't':
-		return set_action(c, ACTION_TEST) ? usage("-t goes alone", NULL) : 0;
-	case 'T':
-		return set_action(c, ACTION_PRINT) ? usage("-T goes alone", NULL) : 0;
-	case OPTION_EXPLAIN:
-		c->key = optarg;
-		return set_action(c, ACTION_EXPLAIN) ? usage("--explain goes alone", NULL) : 0;
 	case OPTION_SERVE:
 		c->serve_dir = optarg;
 		return 0;
@@ -110,12 +118,11 @@ static int parse_option(struct command *c, int option)
 		c->serve_port = (unsigned)port;
 		c->port_is_set = true;
 		return 0;
-	case 'V':
-		return set_action(c, ACTION_VERSION) ? usage("-V goes alone", NULL) : 0;
-	case 'h':
-		return set_action(c, ACTION_HELP) ? usage("-h goes alone", NULL) : 0;
+	case OPTION_EXPLAIN:
+		c->key = optarg;
+		return set_action(c, option);
 	default:
-		return usage(NULL, NULL); /* getopt_long() said what is wrong */
+		return set_action(c, option);
 	}
 }
 
@@ -236,7 +243,7 @@ int main(int argc, char **argv)
 	case ACTION_EXPLAIN:
 		return explain(&c);
 	case ACTION_VERSION:
-		printf("latchd %s (OpenSSL %s)\n", LATCH_VERSION, tls_library_version());
+		printf("latchd %s\n", LATCH_VERSION);
 		return finish_output(0);
 	case ACTION_HELP:
 		fputs(help, stdout);

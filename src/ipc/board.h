@@ -3,7 +3,8 @@
  * goes to the next worker, so totals survive respawns and reloads. Gauges (`live`, ...) are the
  * holder's and the master zeroes them when it reaps. Relaxed atomics: no lock on any path.
  *
- * Also the fair accept: board_gate() says whether a worker should leave new connections to others. */
+ * Also the fair accept: board_gate() says whether a worker should leave new connections to
+ * others. */
 #ifndef LATCH_IPC_BOARD_H
 #define LATCH_IPC_BOARD_H
 
@@ -28,7 +29,8 @@ struct board_slot {
 	int64_t beat_ms;    /* CLOCK_MONOTONIC of the last turn or tick */
 	/* counters */
 	uint64_t connections;
-	uint64_t handshakes_full_12, handshakes_full_13, handshakes_resumed_12, handshakes_resumed_13;
+	uint64_t handshakes_full_12, handshakes_full_13;
+	uint64_t handshakes_resumed_12, handshakes_resumed_13;
 	uint64_t handshakes_failed;
 	uint64_t requests;
 	uint64_t responses[BOARD_STATUS_CLASSES]; /* [2] is 2xx */
@@ -55,7 +57,8 @@ void board_free(struct board *b);
 
 /* Single-writer increment and store that other processes may read meanwhile. */
 #define board_add(counter, n) \
-	__atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (n), __ATOMIC_RELAXED)
+	__atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (n), \
+		__ATOMIC_RELAXED)
 #define board_set(gauge, v) __atomic_store_n(&(gauge), (v), __ATOMIC_RELAXED)
 #define board_get(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
@@ -71,13 +74,13 @@ void board_total(const struct board *b, struct board_slot *ret);
 /* max/mean of live connections over the serving workers of the serving generation; 1 when none. */
 double board_imbalance(const struct board *b);
 
-/* Should the worker of `slot` take new connections? True while its live count is at most the mean of
- * the serving workers of its generation plus a slack of 2 + mean/32. When false, *ret_relief is the
- * slot of the least loaded other worker, whom to poke before leaving.
+/* Should the worker of `slot` take new connections? True while its live count is at most the mean
+ * of the serving workers of its generation plus a slack of 2 + mean/32. When false, *ret_relief is
+ * the slot of the least loaded other worker, whom to poke before leaving.
  *
  * A worker whose beat_ms is more than BOARD_STALE_MS behind clock_ms() counts for nothing: one that
- * is stopped or hung must not hold the others back. So a serving worker stamps beat_ms at least every
- * BOARD_TICK_MS, also when idle, and one that left asks again at each tick. */
+ * is stopped or hung must not hold the others back. So a serving worker stamps beat_ms at least
+ * every BOARD_TICK_MS, also when idle, and one that left asks again at each tick. */
 bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief);
 
 #endif

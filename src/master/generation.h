@@ -1,4 +1,5 @@
-/* A generation: one configuration with its contexts, its hold on listening sockets, and its workers. */
+/* A generation: one configuration with its contexts, its hold on listening sockets, and its
+ * workers. */
 #ifndef LATCH_MASTER_GENERATION_H
 #define LATCH_MASTER_GENERATION_H
 
@@ -37,8 +38,8 @@ struct generation {
 	size_t opened; /* sockets that it brought */
 };
 
-/* Reads, checks and opens the configuration, acquires the sockets and forks the workers, who are not
- * ready yet when this returns: `news` tells. NULL: findings, and everything is as before. */
+/* Reads, checks and opens the configuration, acquires the sockets and forks the workers, who are
+ * not ready yet when this returns: `news` tells. NULL: findings, and all is as before. */
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
 	pool_news_fn *news, struct findings *f);
 /* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */

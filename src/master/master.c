@@ -2,10 +2,10 @@
  * Refuses to do the work itself: generations are reload's, processes pool's. */
 #include "master/master.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
@@ -17,7 +17,13 @@
 #include "net/sock.h"
 #include "tls/ticket.h"
 
-enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_DRAINING, MASTER_STOPPING, MASTER_GONE };
+enum master_state {
+	MASTER_STARTING,
+	MASTER_RUNNING,
+	MASTER_DRAINING,
+	MASTER_STOPPING,
+	MASTER_GONE,
+};
 
 struct master {
 	const struct master_options *o;
@@ -35,7 +41,7 @@ static struct master *master_of(struct reload *r)
 	return (struct master *)(void *)((char *)r - offsetof(struct master, reload));
 }
 
-/* ---- ticket keys ------------------------------------------------------------------------------ */
+/* ---- ticket keys ------------------------------------------------------------------------ */
 
 static void arm_rotation(struct master *m);
 
@@ -68,11 +74,13 @@ static void arm_rotation(struct master *m)
 		return;
 	r = sd_event_add_time_relative(m->event, &m->rotation, CLOCK_MONOTONIC,
 		wait_ms > 0 ? (uint64_t)wait_ms * 1000 : 0, 0, on_rotation, m);
-	if (r < 0)
-		log_error("cannot set a timer for ticket keys: %s", strerror(-r));
+	if (r >= 0)
+		return;
+	errno = -r;
+	log_error("cannot set a timer for ticket keys: %m");
 }
 
-/* ---- news ------------------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------------- */
 
 /* The words for a person who typed `latchd --serve DIR`. */
 static void announce(const struct master *m)
@@ -144,7 +152,7 @@ static void on_news(struct reload *r, enum reload_news news)
 	}
 }
 
-/* ---- signals ---------------------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------- */
 
 static void stop(struct master *m, bool at_once)
 {
@@ -210,7 +218,7 @@ static int watch_signals(struct master *m)
 	return r;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------- */
 
 static void prepare_process(void)
 {
@@ -247,7 +255,8 @@ static int loop(struct master *m)
 		r = turn(m);
 	if (r >= 0)
 		return m->code;
-	log_error("the event loop failed: %s", strerror(-r));
+	errno = -r;
+	log_error("the event loop failed: %m");
 	return ERR_SYSTEM;
 }
 
@@ -266,7 +275,8 @@ int master_run(const struct master_options *o)
 	if (r >= 0)
 		r = watch_signals(&m);
 	if (r < 0) {
-		log_error("cannot set up the event loop: %s", strerror(-r));
+		errno = -r;
+		log_error("cannot set up the event loop: %m");
 		m.code = ERR_SYSTEM;
 		goto out;
 	}

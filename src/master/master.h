@@ -1,11 +1,11 @@
-/* The parent process: owns sockets, keys, configuration and the workers' lives; never touches a byte
- * from the network.
+/* The parent process: owns sockets, keys, configuration and the workers' lives; never touches a
+ * byte from the network.
  *
- *   STARTING --first generation serves--> RUNNING --TERM, QUIT--> DRAINING --all workers gone--> exit 0
- *      |                                     |                        |
- *      +--it does not--> exit with its code  +--INT------------------>+--a second one--> STOPPING --> exit 0
+ *   STARTING --the first generation serves--> RUNNING --TERM, QUIT--> DRAINING --empty--> exit 0
+ *      |                                         |                       | TERM, QUIT, INT
+ *      +--it does not--> exit with its code      +--------INT------> STOPPING --empty--> exit 0
  *
- * SIGHUP begins a reload, SIGUSR1 reopens logs, in RUNNING only; under --serve SIGHUP is SIGTERM. */
+ * SIGHUP begins a reload, SIGUSR1 reopens logs; under --serve SIGHUP is SIGTERM. */
 #ifndef LATCH_MASTER_MASTER_H
 #define LATCH_MASTER_MASTER_H
 

@@ -2,7 +2,7 @@
 #ifndef LATCH_MASTER_NOTIFY_H
 #define LATCH_MASTER_NOTIFY_H
 
-/* It serves, from the start or again after a reload; `status` is the line `systemctl status` shows. */
+/* It serves, from the start or again after a reload; `status` is what `systemctl status` shows. */
 void notify_ready(const char *status);
 void notify_status(const char *status);
 /* A reload begins; notify_ready() ends it, however it went. */

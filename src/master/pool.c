@@ -6,15 +6,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "master/death.h"
 
 enum member_state {
 	MEMBER_GONE,     /* for good */
@@ -38,7 +37,7 @@ struct pool_member {
 /* On failure all is as before, but for `e`. */
 static int member_fork(struct pool_member *m, struct err *e);
 
-/* ---- timers ----------------------------------------------------------------------------------- */
+/* ---- timers ----------------------------------------------------------------------------- */
 
 static sd_event_source *stop_source(sd_event_source **s)
 {
@@ -52,12 +51,15 @@ static void arm(sd_event *event, sd_event_source **s, int64_t ms, sd_event_time_
 	int r;
 
 	stop_source(s);
-	r = sd_event_add_time_relative(event, s, CLOCK_MONOTONIC, (uint64_t)ms * 1000, 1000, fn, data);
-	if (r < 0)
-		log_error("cannot set a timer: %s", strerror(-r));
+	r = sd_event_add_time_relative(event, s, CLOCK_MONOTONIC, (uint64_t)ms * 1000, 1000, fn,
+		data);
+	if (r >= 0)
+		return;
+	errno = -r;
+	log_error("cannot set a timer: %m");
 }
 
-/* ---- one member ------------------------------------------------------------------------------- */
+/* ---- one member ------------------------------------------------------------------------- */
 
 static void kill_member(struct pool_member *m, const char *sentence)
 {
@@ -146,38 +148,16 @@ static void replace(struct pool_member *m, bool is_policy)
 		arm(p->o.event, &m->timer, m->backoff_ms, on_respawn, m);
 }
 
-/* "was killed by SIGSEGV" */
-static const char *describe_death(const siginfo_t *si, char *dst, size_t size)
-{
-	const char *name;
-
-	if (si->si_code == CLD_EXITED) {
-		snprintf(dst, size, "ended with status %d", si->si_status);
-		return dst;
-	}
-	name = sigabbrev_np(si->si_status);
-	snprintf(dst, size, "was killed by SIG%s%s", name ? name : "?",
-		si->si_code == CLD_DUMPED ? " (core dumped)" : "");
-	return dst;
-}
-
-static enum err_code death_code(const siginfo_t *si)
-{
-	if (si->si_code == CLD_EXITED && si->si_status >= ERR_USAGE && si->si_status <= ERR_CONFIG)
-		return (enum err_code)si->si_status;
-	return ERR_INTERNAL;
-}
-
 static void log_death(const struct pool_member *m, const siginfo_t *si, bool is_policy)
 {
-	bool expected = m->pool->state == POOL_ENDING &&
-		((si->si_code == CLD_EXITED && si->si_status == 0) || m->sentence);
-	enum log_level level = expected ? LOG_LEVEL_DEBUG :
-		is_policy ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR;
-	char text[96];
+	bool as_told = (si->si_code == CLD_EXITED && si->si_status == 0) || m->sentence;
+	enum log_level level = is_policy ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR;
+	char text[DEATH_TEXT_SIZE];
 
+	if (m->pool->state == POOL_ENDING && as_told)
+		level = LOG_LEVEL_DEBUG;
 	log_write(level, "worker %d (pid %d, generation %u) %s%s", m->slot, (int)m->pid,
-		m->pool->o.inherit.generation, describe_death(si, text, sizeof(text)),
+		m->pool->o.inherit.generation, death_describe(si, text, sizeof(text)),
 		is_policy ? ", as sigpipe = \"default\" wants it" : "");
 }
 
@@ -185,9 +165,8 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
 {
 	struct pool_member *m = data;
 	struct pool *p = m->pool;
-	bool by_signal = si->si_code == CLD_KILLED || si->si_code == CLD_DUMPED;
-	bool is_policy = by_signal && si->si_status == SIGPIPE && p->o.sigpipe_is_policy;
-	char text[96];
+	bool is_policy = p->o.sigpipe_is_policy && death_is_by_signal(si, SIGPIPE);
+	char text[DEATH_TEXT_SIZE];
 
 	(void)s;
 	log_death(m, si, is_policy);
@@ -200,7 +179,7 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
 	case POOL_STARTING:
 		p->state = POOL_ENDING;
 		err_set(&p->failure, death_code(si), "worker %d %s%s%s", m->slot,
-			m->sentence ? m->sentence : describe_death(si, text, sizeof(text)),
+			m->sentence ? m->sentence : death_describe(si, text, sizeof(text)),
 			m->sentence ? "" : " before it was ready", "");
 		remove_member(m);
 		p->o.news(p, POOL_FAILED);
@@ -218,8 +197,8 @@ static int on_late(sd_event_source *s, uint64_t now, void *data)
 
 	(void)s;
 	(void)now;
-	log_error("worker %d (pid %d) was not ready within %lld ms and is killed", m->slot, (int)m->pid,
-		(long long)m->pool->o.ready_ms);
+	log_error("worker %d (pid %d) was not ready within %lld ms and is killed", m->slot,
+		(int)m->pid, (long long)m->pool->o.ready_ms);
 	kill_member(m, "was not ready in time");
 	return 0;
 }
@@ -276,7 +255,7 @@ static int on_channel(sd_event_source *s, int fd, uint32_t events, void *data)
 	return 0;
 }
 
-/* ---- fork ------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------- */
 
 __attribute__((noreturn)) static void run_worker(const struct pool_member *m, int channel)
 {
@@ -357,7 +336,7 @@ int pool_start(struct pool *p, const struct pool_options *o, struct err *e)
 	return 0;
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------------- */
 
 bool pool_is_empty(const struct pool *p)
 {
@@ -375,8 +354,8 @@ static int on_deadline(sd_event_source *s, uint64_t now, void *data)
 
 		if (m->pid <= 0)
 			continue;
-		log_warning("worker %d (pid %d, generation %u) is killed with %u connections: its time is up",
-			m->slot, (int)m->pid, p->o.inherit.generation,
+		log_warning("worker %d (pid %d, generation %u) is killed with %u connections: its "
+			"time is up", m->slot, (int)m->pid, p->o.inherit.generation,
 			board_get(p->o.slots->board->slot[m->slot].live));
 		kill_member(m, "outlived its time");
 	}
@@ -429,8 +408,8 @@ void pool_reopen_log(struct pool *p, unsigned index, int fd)
 	for (unsigned i = 0; i < p->o.n; i++)
 		if (p->members[i].channel >= 0 &&
 			channel_send(p->members[i].channel, CHANNEL_REOPEN, index, fd) < 0)
-			log_warning("worker %d does not take a reopened log: %s", p->members[i].slot,
-				strerror(errno));
+			log_warning("worker %d does not take a reopened log: %m",
+				p->members[i].slot);
 }
 
 void pool_done(struct pool *p)

@@ -1,6 +1,6 @@
 /* The workers of one generation: forked, watched, replaced when they die, drained, killed.
  *
- *   STARTING --all said READY--> SERVING --drain, stop, kill--> ENDING --the last is reaped--> empty
+ *   STARTING --all said READY--> SERVING --drain, stop, kill--> ENDING --last one reaped--> empty
  *       |                           |  ^
  *       | one died, or was not      |  | a dead one is forked again, after a back-off
  *       | ready in time             +--+ if it lived less than a second
@@ -60,11 +60,12 @@ struct pool {
 	struct err failure;
 };
 
-/* Forks all workers; -1: `e`, call pool_done(). All slots and pokes are there before the first fork,
- * so that the workers know each other. */
+/* Forks all workers; -1: `e`, call pool_done(). All slots and pokes are there before the first
+ * fork, so that the workers know each other. */
 int pool_start(struct pool *p, const struct pool_options *o, struct err *e);
 /* Told to drain; those who have not ended after `limit_ms` are killed. May be called again with
- * shorter times. Afterwards, and after the two below, ask pool_is_empty(): EMPTY is only for later. */
+ * shorter times. Afterwards, and after the two below, ask pool_is_empty(): news of it comes only
+ * when it happens later. */
 void pool_drain(struct pool *p, unsigned idle_ms, int64_t limit_ms);
 /* Told to end at once; killed after POOL_GRACE_MS. */
 void pool_stop(struct pool *p);

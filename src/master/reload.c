@@ -21,7 +21,7 @@ static void log_findings(const struct findings *f)
 		log_err(f->v[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, &f->v[i].err);
 }
 
-/* ---- commit and rollback ---------------------------------------------------------------------- */
+/* ---- commit and rollback ---------------------------------------------------------------- */
 
 static void unlink_generation(struct reload *r, struct generation *g)
 {
@@ -48,13 +48,16 @@ static void log_commit(const struct generation *g, const struct generation *old,
 {
 	int64_t ms = (clock_us_now() - g->begun_us) / 1000;
 	char number[16], took[32];
-	struct log_field fields[2] = { { "GENERATION", { number, 0 } }, { "TOOK_MS", { took, 0 } } };
+	struct log_field fields[2] = {
+		{ "GENERATION", { number, 0 } },
+		{ "TOOK_MS", { took, 0 } },
+	};
 
 	fields[0].value.n = (size_t)snprintf(number, sizeof(number), "%u", g->number);
 	fields[1].value.n = (size_t)snprintf(took, sizeof(took), "%lld", (long long)ms);
 	log_event(LOG_LEVEL_NOTICE, NULL, fields, 2,
-		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners (%zu opened, "
-		"%zu closed)%s",
+		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners "
+		"(%zu opened, %zu closed)%s",
 		g->number, (long long)ms, g->pool.o.n, g->config->nsites, g->config->nlisteners,
 		g->opened, closed, old ? "; the one before drains" : "");
 }
@@ -88,7 +91,8 @@ static void reject(struct reload *r, enum err_code code)
 	if (r->serving) {
 		board_add(r->board->reloads_failed, 1u);
 		board_set(r->board->last_reload_ok, 0u);
-		log_error("the reload failed; generation %u serves on, unchanged", r->serving->number);
+		log_error("the reload failed; generation %u serves on, unchanged",
+			r->serving->number);
 	}
 	r->news(r, RELOAD_REJECTED);
 }
@@ -155,7 +159,7 @@ static void on_pool_news(struct pool *p, enum pool_news news)
 	run_wanted(r);
 }
 
-/* ---- the face --------------------------------------------------------------------------------- */
+/* ---- the face --------------------------------------------------------------------------- */
 
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
 	void (*news)(struct reload *r, enum reload_news news), struct err *e)

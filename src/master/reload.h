@@ -9,8 +9,8 @@
  *   HUP --> candidate --all ready--> serving --the next one commits--> draining --empty--> freed
  *              +------any error----> (killed) -----------------------------empty-----------> freed
  *
- * Nothing here blocks the event loop while workers start. A reload wanted during one runs once after
- * it; with RELOAD_DRAINING_MAX generations draining it waits for one to end. */
+ * Nothing here blocks the event loop while workers start. A reload wanted during one runs once
+ * after it; with RELOAD_DRAINING_MAX generations draining it waits for one to end. */
 #ifndef LATCH_MASTER_RELOAD_H
 #define LATCH_MASTER_RELOAD_H
 
@@ -27,7 +27,7 @@
 
 enum {
 	RELOAD_DRAINING_MAX = 4,
-	RELOAD_IDLE_MS = 5000, /* how long old workers wait for the next request of an idle connection */
+	RELOAD_IDLE_MS = 5000, /* for how long old workers await one more request */
 	RELOAD_STOP_IDLE_MS = 500,
 };
 

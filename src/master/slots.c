@@ -1,4 +1,5 @@
-/* The master's own record of the board's slots. Refuses to believe the board: workers write there. */
+/* The master's own record of the board's slots. Refuses to believe the board: workers write
+ * there. */
 #include "master/slots.h"
 
 #include <errno.h>
@@ -26,13 +27,13 @@ int slots_take(struct slots *s, uint32_t generation, struct err *e)
 {
 	int slot;
 
-	/* A slot that we know is taken, whatever its state on the board says: it is marked again. */
+	/* One that we know is taken, whatever its state on the board says, is marked again. */
 	do
 		slot = board_take(s->board, generation);
 	while (slot >= 0 && s->used[slot]);
 	if (slot < 0)
-		return err_set(e, ERR_TEMPORARY, "there are %d workers already, draining ones included",
-			BOARD_SLOTS);
+		return err_set(e, ERR_TEMPORARY,
+			"there are %d workers already, draining ones included", BOARD_SLOTS);
 	s->pokes[slot] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (s->pokes[slot] < 0) {
 		board_release(s->board, (unsigned)slot);

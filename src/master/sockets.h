@@ -16,9 +16,9 @@ struct sockets {
 	size_t n, cap;
 };
 
-/* A descriptor for each listener of `c`, in its order, each acquired socket counted; the array is the
- * caller's, to be given to sockets_release(). NULL: findings (all that could not be had, each with
- * the place of its listener), and nothing is held. ERR_UNAVAILABLE or ERR_PERMISSION. */
+/* A descriptor for each listener of `c`, in its order, each acquired socket counted; the array is
+ * the caller's, to be given to sockets_release(). NULL: findings (all that could not be had, each
+ * with the place of its listener), and nothing is held. ERR_UNAVAILABLE or ERR_PERMISSION. */
 int *sockets_acquire(struct sockets *s, const struct config *c, struct findings *f);
 /* Gives the array back; sockets that nobody holds any more are closed (and a unix socket's path is
  * removed). Returns how many were. NULL is fine. */

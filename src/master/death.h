@@ -1,0 +1,20 @@
+/* How a child process ended, in words and as an exit code. */
+#ifndef LATCH_MASTER_DEATH_H
+#define LATCH_MASTER_DEATH_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum { DEATH_TEXT_SIZE = 96 };
+
+/* "was killed by SIGSEGV (core dumped)", "ended with status 71". Returns dst. */
+const char *death_describe(const siginfo_t *si, char *dst, size_t size);
+/* With which code the master ends if the first worker ends like this: the worker's own where it is
+ * one of ours, else ERR_INTERNAL. */
+enum err_code death_code(const siginfo_t *si);
+bool death_is_by_signal(const siginfo_t *si, int signal_number);
+
+#endif
