@@ -7,6 +7,7 @@
 # Every NAME.pem is a chain (leaf first), every NAME.key its private key:
 #	ca.pem			the CA to trust
 #	rsa, ecdsa		localhost, example.org, *.example.org, 127.0.0.1, ::1
+#	localhost		the same as ecdsa
 #	other			the same names with another key of its own (ECDSA)
 #	expired			ended long ago
 #	wrong			for other.example only
@@ -82,6 +83,8 @@ openssl req -x509 -new -key ca.key -subj '/O=latchd test/CN=latchd test CA' -day
 
 new_leaf rsa rsa "$names"
 new_leaf ecdsa ecdsa "$names"
+cp ecdsa.pem localhost.pem
+cp ecdsa.key localhost.key
 new_leaf other ecdsa "$names"
 new_leaf expired ecdsa "$names" ca 20200101000000Z 20200201000000Z
 new_leaf wrong ecdsa 'DNS:other.example'
