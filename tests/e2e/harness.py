@@ -145,7 +145,7 @@ log = { level = "debug"; target = "stderr"; };
 listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
 @EXTRA@
 sites = ( { names = [ "localhost", "127.0.0.1" ]; default = true;
-    certificate = "@CERTS@/localhost.pem"; private_key = "@CERTS@/localhost.key";
+    certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
     routes = ( { path = "/"; files = { root = "@WWW@"; }; },
                { path = "/-/status"; status = {}; allow = [ "127.0.0.0/8", "::1" ]; } ); } );
 """
@@ -345,7 +345,11 @@ class Latchd:
     def fetch(self, target="/", **options):
         """One request on a connection of its own; a Response."""
         with self.peer(**options.pop("peer", {})) as peer:
-            return peer.request(target, close=True, **options)
+            response = peer.request(target, close=True, **options)
+            peer.read_to_end()
+            if peer.tls:
+                peer.send_close_notify()
+            return response
 
     def status(self):
         response = self.fetch("/-/status", headers={"Accept": "application/json"})

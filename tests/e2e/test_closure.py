@@ -1,0 +1,238 @@
+"""How connections end: close_notify from us, the peer's five ways, strict and lenient, SIGPIPE."""
+import signal
+import unittest
+
+from harness import DEFAULT_CONFIG, Latchd, TestCase
+
+BIG = b"x" * (8 << 20)   # more than all buffers on the way
+CONFIG = DEFAULT_CONFIG.replace(
+    'address = "127.0.0.1:@PORT@"; }',
+    'address = "127.0.0.1:@PORT@"; shutdown = { mode = "strict"; linger = "300ms"; }; },'
+    '{ name = "lenient"; address = "127.0.0.1:@PORT2@"; shutdown = { mode = "lenient"; linger = "300ms"; }; }')
+SHORT = 'timeouts = { handshake = "400ms"; header = "400ms"; body = "400ms"; idle = "400ms"; write = "400ms"; };'
+
+
+class Both(TestCase):
+    """Port 1 is strict, port 2 is lenient."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=CONFIG, files={"big": BIG, "a.txt": b"A"}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def each(self):
+        for mode, port in (("strict", self.d.port), ("lenient", self.d.port2)):
+            with self.subTest(mode):
+                yield mode, port
+
+    def closures(self):
+        return self.d.status()["closures_total"]
+
+    def expect(self, before, how):
+        """The counter of `how` grows by one, and of the bad ones no other does."""
+        after = self.d.wait_status(lambda s: s["closures_total"][how] == before[how] + 1,
+                                   f"one more {how} than {before}")["closures_total"]
+        for other in ("truncated", "reset", "timeout", "local"):
+            if other != how:
+                self.assertEqual(after[other], before[other], f"{other} grew with {how}")
+
+    def test_close_notify_is_answered_with_close_notify(self):
+        for _, port in self.each():
+            with self.d.peer(port=port) as p:
+                p.request("/a.txt")
+                p.send_close_notify()
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify and p.saw_fin and not p.saw_reset)
+
+    def test_a_clean_end_by_either_side(self):
+        for _, port in self.each():
+            before = self.closures()
+            with self.d.peer(port=port) as p:
+                p.request("/a.txt", close=True)
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify)
+                p.send_close_notify()
+            after = self.d.wait_status(
+                lambda s: s["closures_total"]["clean"] >= before["clean"] + 2)["closures_total"]
+            self.assertEqual({k: v for k, v in after.items() if k != "clean"},
+                             {k: v for k, v in before.items() if k != "clean"})
+
+    def test_fin_without_close_notify_after_the_request(self):
+        """The whole answer and our close_notify still come; it is counted, and strict says so."""
+        for mode, port in self.each():
+            before, mark = self.closures(), self.d.log.mark()
+            with self.d.peer(port=port) as p:
+                p.send_request("/big")
+                p.fin()
+                self.assertEqual(len(p.read_response().body), len(BIG))
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify)
+            self.expect(before, "truncated")
+            said = self.d.log.find(r"(?i)truncated|without close_notify", mark)
+            self.assertEqual(len(said), 1 if mode == "strict" else 0, said)
+
+    def test_a_reset_in_mid_response(self):
+        for mode, port in self.each():
+            before, mark = self.closures(), self.d.log.mark()
+            with self.d.peer(port=port, rcvbuf=4096) as p:
+                p.send_request("/big")
+                p.read_some()
+                p.reset()
+            self.expect(before, "reset")
+            said = self.d.log.find("reset", mark)
+            self.assertEqual(len(said) > 0, mode == "strict", said)
+
+    def test_a_peer_that_never_answers_our_close_notify(self):
+        for mode, port in self.each():
+            before, mark = self.closures(), self.d.log.mark()
+            with self.d.peer(port=port) as p:
+                p.request("/a.txt", close=True)
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify and p.saw_fin)
+                self.expect(before, "timeout" if mode == "strict" else "local")
+            said = self.d.log.find("(?i)closure timeout", mark)
+            self.assertEqual(len(said), 1 if mode == "strict" else 0, said)
+
+    def test_fin_instead_of_an_answer_to_our_close_notify(self):
+        for _, port in self.each():
+            before = self.closures()
+            with self.d.peer(port=port) as p:
+                p.request("/a.txt", close=True)
+                p.read_to_end()
+                p.fin()
+                self.expect(before, "truncated")
+
+    def test_what_comes_late_does_not_destroy_the_answer(self):
+        """Lingering: a peer that still sends while we close reads the whole answer, no RST."""
+        for _, port in self.each():
+            with self.d.peer(port=port) as p:
+                p.send_request("/big", close=True)
+                p.send(b"x" * 200000)
+                self.assertEqual(len(p.read_response().body), len(BIG))
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify)
+
+    def test_an_error_ends_with_close_notify(self):
+        for _, port in self.each():
+            with self.d.peer(port=port) as p:
+                p.send("BROKEN\r\n\r\n" + "x" * 50000)
+                self.assertIn(b" 400 ", p.read_to_end().split(b"\r\n")[0] + b" ")
+                self.assertTrue(p.saw_close_notify)
+
+
+class Deadlines(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=CONFIG, extra=SHORT, files={"big": BIG, "a.txt": b"A"}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def timeouts(self):
+        return self.d.status()["closures_total"]["timeout"]
+
+    def after_timeout(self, before):
+        self.d.wait_status(lambda s: s["closures_total"]["timeout"] == before + 1, "one more timeout")
+
+    def test_idle(self):
+        for port in (self.d.port, self.d.port2):
+            before = self.timeouts()
+            with self.d.peer(port=port) as p:
+                p.request("/a.txt")
+                self.assertEqual(p.read_to_end(), b"")
+                self.assertTrue(p.saw_close_notify)
+                p.send_close_notify()
+            self.after_timeout(before)
+
+    def test_a_head_in_drops(self):
+        before = self.timeouts()
+        with self.d.peer() as p:
+            p.send("GET / HTTP/1.1\r\nHost: local")
+            self.assertIn(b" 408 ", p.read_to_end())
+            self.assertTrue(p.saw_close_notify)
+            p.send_close_notify()
+        self.after_timeout(before)
+
+    def test_a_body_that_stops(self):
+        with self.d.peer() as p:
+            p.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+            self.assertRegex(p.read_to_end(), rb"^HTTP/1.1 (405|408)")
+            self.assertTrue(p.saw_close_notify)
+
+    def test_a_handshake_that_stops(self):
+        before = self.timeouts()
+        with self.d.peer(tls=False) as p:
+            p.send(b"\x16\x03\x01")
+            p.read_to_end()
+            self.assertTrue(p.saw_fin or p.saw_reset)
+        self.after_timeout(before)
+
+    def test_a_peer_that_never_reads(self):
+        """It neither gets a goodbye that nobody reads nor holds the connection for ever."""
+        for port in (self.d.port, self.d.port2):
+            before = self.timeouts()
+            with self.d.peer(port=port, rcvbuf=4096) as p:
+                p.send_request("/big")
+                self.after_timeout(before)
+                data = p.read_to_end()
+                self.assertLess(len(data), len(BIG))
+                self.assertFalse(p.saw_close_notify)
+
+    def test_a_peer_that_reads_slowly_is_served(self):
+        with self.d.peer(rcvbuf=4096) as p:
+            self.assertEqual(len(p.request("/big").body), len(BIG))
+
+
+class Sigpipe(TestCase):
+    """Writing to a connection whose peer is gone, under each of the three policies."""
+
+    def provoke(self, d):
+        """The worker writes into a connection that a reset has ended. Whether the first write after it
+        sees EPIPE or ECONNRESET is the kernel's business, so it takes a few."""
+        for _ in range(10):
+            with d.peer(rcvbuf=4096) as p:
+                p.send_request("/big")
+                p.read_some()
+                p.reset()
+
+    def run_with(self, policy):
+        return Latchd(extra=f'sigpipe = "{policy}";', files={"big": BIG})
+
+    def pipe_a_worker(self, d):
+        """SIGPIPE to one worker, as a write would raise it."""
+        import os
+        os.kill(d.workers()[0], signal.SIGPIPE)
+
+    def test_ignore(self):
+        with self.run_with("ignore") as d:
+            workers = d.workers()
+            self.provoke(d)
+            self.pipe_a_worker(d)
+            status = d.wait_status(lambda s: s["closures_total"]["reset"] >= 10)
+            self.assertEqual((status["sigpipe_total"], d.workers()), (0, workers))
+
+    def test_log_counts_and_says(self):
+        with self.run_with("log") as d:
+            workers = d.workers()
+            self.pipe_a_worker(d)
+            d.wait_status(lambda s: s["sigpipe_total"] >= 1)
+            d.log.wait("(?i)sigpipe")
+            self.assertEqual(d.workers(), workers)
+
+    def test_default_kills_the_worker_which_comes_back(self):
+        with self.run_with("default") as d:
+            workers = d.workers()
+            self.pipe_a_worker(d)
+            d.log.wait("(?i)sigpipe|broken pipe")
+            status = d.wait_status(
+                lambda s: s["worker_respawns_total"] == 1
+                and [w["state"] for w in s["workers"]] == ["serving"] * 2)
+            self.assertNotEqual(sorted(w["pid"] for w in status["workers"]), workers)
+
+
+if __name__ == "__main__":
+    unittest.main()

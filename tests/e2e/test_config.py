@@ -1,0 +1,170 @@
+"""The configuration: every mistake is told with file and line, all in one run; -t, -T, --explain."""
+import os
+import re
+import unittest
+
+from harness import IS_ROOT, WORKER_GROUP, WORKER_USER, TestCase, certificates, free_port, latchd, scratch
+
+GOOD = """workers = 2;
+@USER@
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; },
+              { name = "http"; address = "127.0.0.1:@PORT2@"; tls = false; } );
+sites = ( { names = [ "localhost" ]; default = true;
+            certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
+            routes = ( { path = "/"; files = { root = "@DIR@"; }; } ); },
+          { names = [ "*" ]; listeners = [ "http" ];
+            routes = ( { path = "/"; redirect = { to = "https://$host$path$query"; }; } ); } );
+"""
+
+
+class Config(TestCase):
+    def setUp(self):
+        self.dir = scratch()
+        self.ports = free_port(), free_port()
+
+    def write(self, text, name="latchd.conf"):
+        user = f'user = "{WORKER_USER}"; group = "{WORKER_GROUP}";' if IS_ROOT else ""
+        for word, value in (("USER", user), ("PORT2", self.ports[1]), ("PORT", self.ports[0]),
+                            ("DIR", self.dir), ("CERTS", certificates())):
+            text = text.replace(f"@{word}@", str(value))
+        path = self.dir / name
+        path.write_text(text)
+        return path
+
+    def test(self, text, name="latchd.conf"):
+        path = self.write(text, name)
+        return latchd("-t", "-c", path)
+
+    def errors(self, out):
+        """{line: [sentence]} of what `-t` said about the main file."""
+        found = {}
+        for line in (out.stdout + out.stderr).splitlines():
+            match = re.search(r"latchd\.conf:(\d+): (.+)", line)
+            if match:
+                found.setdefault(int(match.group(1)), []).append(match.group(2))
+        return found
+
+    def one_error(self, text, line, pattern):
+        out = self.test(text)
+        self.assertEqual(out.returncode, 78, out.stderr)
+        found = self.errors(out)
+        self.assertIn(line, found, out.stderr)
+        self.assertRegex(" / ".join(found[line]), pattern)
+
+    def test_a_good_one_is_silent(self):
+        out = self.test(GOOD)
+        self.assertEqual((out.returncode, out.stdout, out.stderr), (0, "", ""))
+
+    def test_the_ten_mistakes(self):
+        lines = """workers = "two";
+@USER@
+sigpipe = "explode";
+timeouts = { handshake = "10"; idel = "60s"; };
+limits = { connections = 4294967297;
+  header_fields = 100000; };
+tls = { tickets = { keep = 5000000000; }; };
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; },
+  { name = "https"; address = "127.0.0.1:@PORT2@"; },
+  { name = "again"; address = "127.0.0.1:@PORT@"; } );
+sites = ( { names = [ "localhost", "x.example" ]; default = true;
+    certificate = "@CERTS@/ecdsa.pem";
+    private_key = "@CERTS@/other.key";
+    routes = ( { path = "/"; files = { root = "@DIR@/nowhere"; }; } ); },
+  { names = [ "x.example" ]; listeners = [ "htps" ];
+    certificate = "@DIR@/missing.pem";
+    private_key = "@DIR@/missing.key";
+    routes = ( { path = "/"; }, { path = "no-slash"; redirect = { to = "/$hots"; }; } ); } );
+"""
+        out = self.test(lines)
+        self.assertEqual(out.returncode, 78, out.stderr)
+        found = self.errors(out)
+        for line, pattern in (
+                (1, "workers"), (3, "sigpipe.*(ignore|log|default)"), (4, "idel.*idle"),
+                (4, "handshake"), (5, "connections"), (6, "header_fields"), (7, "keep"),
+                (9, "https"), (10, str(self.ports[0])), (14, "nowhere"), (15, "htps")):
+            text = " / ".join(found.get(line, []))
+            self.assertRegex(text, pattern, f"line {line} of:\n{out.stderr}")
+        # Places of these may be the value's or the site's line.
+        everything = out.stdout + out.stderr
+        for pattern in ("x\\.example", "missing\\.pem", "hots", "no-slash", "match"):
+            self.assertRegex(everything, rf"latchd\.conf:\d+: .*{pattern}")
+
+    def test_a_syntax_error_has_its_line_and_what_was_expected(self):
+        self.one_error("workers = 2;\nuser = \"nobody\"\ngroup = \"nogroup\";\n", 2, "(?i)expected|;")
+        self.one_error("workers = 2;\nlisteners = ( { name = \"a\"; }, );\n", 2, "(?i)expected")
+        self.one_error("workers = 10M;\n", 1, "(?i)expected|10M|M")
+
+    def test_an_unknown_key_names_the_nearest(self):
+        self.one_error(GOOD.replace("workers = 2;", "worker = 2;"), 1, "worker.*workers")
+
+    def test_a_directive_of_a_later_issue_is_unknown(self):
+        self.one_error("control = \"/run/latchd/control.sock\";\n" + GOOD, 1, "control")
+
+    def test_a_key_given_twice(self):
+        self.one_error("sigpipe = \"log\";\nsigpipe = \"log\";\n" + GOOD, 2, "sigpipe|twice|duplicate")
+
+    def test_integers_that_libconfig_wraps(self):
+        for number in ("4294967297", "5000000000", "-4294967294"):
+            self.one_error(GOOD.replace("workers = 2;", f"workers = {number};"), 1, "workers")
+
+    def test_a_nul_in_a_string(self):
+        self.one_error('sigpipe = "log\\x00x";\n' + GOOD, 1, "(?i)nul|zero")
+
+    def test_errors_in_an_included_file_name_that_file(self):
+        self.write("limits = {\n  conections = 5; };\n", "more.conf")
+        out = self.test("@include \"more.conf\"\n" + GOOD)
+        self.assertEqual(out.returncode, 78)
+        self.assertRegex(out.stderr + out.stdout, r"more\.conf:2: .*conections.*connections")
+
+    def test_no_file_and_no_permission(self):
+        out = latchd("-t", "-c", self.dir / "none.conf")
+        self.assertEqual(out.returncode, 78, out.stderr)
+        self.assertIn("none.conf", out.stderr + out.stdout)
+
+    def test_a_missing_site_or_listener(self):
+        out = self.test("workers = 1;\n")
+        self.assertEqual(out.returncode, 78, out.stderr)
+
+    def test_print_is_a_fixed_point(self):
+        first = latchd("-T", "-c", self.write(GOOD))
+        self.assertEqual(first.returncode, 0, first.stderr)
+        (self.dir / "second.conf").write_text(first.stdout)
+        second = latchd("-T", "-c", self.dir / "second.conf")
+        self.assertEqual((second.returncode, second.stdout), (0, first.stdout), second.stderr)
+        self.assertIn("handshake", first.stdout)
+
+    def test_test_creates_nothing(self):
+        path = self.write(GOOD.replace("workers = 2;", f'log = {{ target = "{self.dir}/new.log"; }};'))
+        before = sorted(os.listdir(self.dir))
+        out = latchd("-t", "-c", path)
+        self.assertEqual(out.returncode, 0, out.stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), before)
+
+    def test_explain(self):
+        one = latchd("--explain", "timeouts.idle")
+        self.assertEqual(one.returncode, 0)
+        self.assertIn("60s", one.stdout)
+        every = latchd("--explain")
+        for key in ("workers", "sites.routes.redirect.status", "tls.tickets.rotate"):
+            self.assertIn(key, every.stdout)
+        wrong = latchd("--explain", "timeouts.idel")
+        self.assertEqual(wrong.returncode, 64)
+        self.assertIn("idle", wrong.stderr)
+
+    def test_usage(self):
+        for args in (["--nonsense"], ["-c"], ["--serve"], ["extra"]):
+            self.assertEqual(latchd(*args).returncode, 64, args)
+        for option in ("-V", "-h"):
+            self.assertEqual(latchd(option).returncode, 0)
+
+    def test_an_encrypted_key(self):
+        locked = GOOD.replace("ecdsa.pem", "rsa.pem").replace("ecdsa.key", "encrypted.key")
+        self.assertEqual(self.test(locked).returncode, 78)
+        for phrase, code in (("passphrase", 0), ("wrong-passphrase", 78)):
+            out = self.test(locked.replace(
+                "default = true;", f'default = true; passphrase_file = "@CERTS@/{phrase}";'))
+            self.assertEqual(out.returncode, code, out.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

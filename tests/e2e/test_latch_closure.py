@@ -1,0 +1,138 @@
+"""Truncation told apart from a whole message, strict and lenient: CONTRACT "Exit codes of a fetch"."""
+import unittest
+
+from latch_peer import LatchTestCase, answering, server_context, with_length
+
+WHOLE = with_length(b"hello")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nhello"
+STRICT = ("--shutdown", "strict")
+LENIENT = ("--shutdown", "lenient")
+MODES = (LENIENT, STRICT)
+
+
+class Closure(LatchTestCase):
+    def in_both(self, answer, end, code, context=None):
+        """The same exit code in both modes, for both TLS versions; the last run."""
+        for version in ("1.2", "1.3"):
+            for mode in MODES:
+                with self.subTest(version=version, mode=mode):
+                    run = self.fetch(answering(answer, end), *mode, code=code,
+                                     context=context or server_context(version=version))
+        return run
+
+    def test_whole_with_close_notify(self):
+        for answer in (WHOLE, CHUNKED, UNTIL_CLOSE):
+            run = self.in_both(answer, "close_notify", 0)
+            self.assertEqual(run.out, b"hello")
+            self.assertEqual(run.err, "")
+
+    def test_whole_without_close_notify(self):
+        for answer in (WHOLE, CHUNKED):
+            for version in ("1.2", "1.3"):
+                context = server_context(version=version)
+                run = self.fetch(answering(answer, "fin"), *LENIENT, context=context)
+                self.assertEqual((run.out, run.err), (b"hello", ""))
+                run = self.fetch(answering(answer, "fin"), *STRICT, code=9, context=context)
+                self.assertEqual(run.out, b"hello", "what is whole is written in strict, too")
+                self.assertIn("whole, but the server closed without close_notify", run.err)
+
+    def test_whole_and_then_reset(self):
+        self.fetch(answering(WHOLE, "reset"), *LENIENT)
+        run = self.fetch(answering(WHOLE, "reset"), *STRICT, code=9)
+        self.assertIn("reset", run.err)
+
+    def test_whole_and_then_silence(self):
+        """Lenient does not wait for long; strict waits for its timeout, and it is no timeout."""
+        self.fetch(answering(WHOLE, "wait_gone"), *LENIENT)
+        run = self.fetch(answering(WHOLE, "wait_gone"), *STRICT, "--timeout", "300ms", code=9)
+        self.assertIn("close_notify did not come in time", run.err)
+
+    def test_an_empty_message_is_a_message(self):
+        for answer in (with_length(b""), b"HTTP/1.1 204 No Content\r\n\r\n",
+                       b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"):
+            self.fetch(answering(answer, "fin"), *LENIENT)
+            self.fetch(answering(answer, "fin"), *STRICT, code=9)
+            self.in_both(answer, "close_notify", 0)
+
+    def test_until_close_without_close_notify(self):
+        run = self.fetch(answering(UNTIL_CLOSE, "fin"), *LENIENT)
+        self.assertEqual(run.out, b"hello")
+        self.assertIn("latch: warning: https://", run.err)
+        self.assertIn("no close_notify came", run.err)
+        self.assertIn("5 bytes came", run.err)
+        run = self.fetch(answering(UNTIL_CLOSE, "fin"), *STRICT, code=8)
+        self.assertEqual(run.out, b"hello")
+        self.assertIn("no close_notify came", run.err)
+        self.assertNotIn("warning", run.err)
+
+    def test_quiet_leaves_the_warning_out(self):
+        run = self.fetch(answering(UNTIL_CLOSE, "fin"), *LENIENT, "-q")
+        self.assertEqual(run.err, "")
+        run = self.fetch(answering(UNTIL_CLOSE, "fin"), *STRICT, "-q", code=8)
+        self.assertNotEqual(run.err, "", "errors are told")
+
+    def test_until_close_and_reset(self):
+        run = self.in_both(UNTIL_CLOSE, "reset", 8)
+        self.assertIn("reset", run.err)
+
+    def test_a_length_cut_short(self):
+        for end in ("close_notify", "fin", "reset"):
+            run = self.in_both(WHOLE[:-2], end, 8)
+            self.assertIn("3 of 5 bytes came", run.err)
+            self.assertEqual(run.out, b"hel")
+
+    def test_a_chunk_cut_short(self):
+        for cut in (2, 5, 7, 9, 12, 16):
+            for end in ("close_notify", "fin"):
+                self.in_both(CHUNKED[:-cut], end, 8)
+
+    def test_a_head_cut_short(self):
+        for answer in (b"", b"H", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+                       b"HTTP/1.1 100 Continue\r\n\r\n"):
+            for end in ("close_notify", "fin", "reset"):
+                self.in_both(answer, end, 8)
+
+    def test_the_file_keeps_what_arrived(self):
+        import harness
+        target = harness.scratch() / "out"
+        run = self.fetch(answering(WHOLE[:-2], "fin"), "-o", target, code=8)
+        self.assertEqual(target.read_bytes(), b"hel")
+        self.assertIn(f"{target} keeps the 3 bytes that arrived", run.err)
+
+    def test_verbose_names_the_closure(self):
+        for end, word in (("close_notify", "clean"), ("fin", "truncated"), ("reset", "reset"),
+                          ("wait_gone", "local")):
+            run = self.fetch(answering(WHOLE, end), "-v")
+            self.assertIn(f"* closure {word}: ", run.err)
+        run = self.fetch(answering(WHOLE, "wait_gone"), "-v", *STRICT, "--timeout", "300ms", code=9)
+        self.assertIn("* closure timeout: ", run.err)
+
+    def test_the_client_sends_its_close_notify(self):
+        """The server gets a clean end: latch's close_notify, not a bare FIN or RST."""
+        for version in ("1.2", "1.3"):
+            for mode in MODES:
+                seen = []
+
+                def script(connection):
+                    connection.read_head()
+                    connection.send(WHOLE)
+                    try:
+                        seen.append(connection.stream.recv(100))
+                    except OSError as e:
+                        seen.append(e)
+                    connection.close_notify()
+                self.fetch(script, *mode, context=server_context(version=version))
+                self.assertEqual(seen, [b""], "an end of data that ssl calls clean")
+
+    def test_plain_http_knows_no_close_notify(self):
+        for mode in MODES:
+            for answer in (WHOLE, UNTIL_CLOSE):
+                run = self.fetch(answering(answer, "close"), *mode, tls=False)
+                self.assertEqual((run.out, run.err), (b"hello", ""))
+            self.fetch(answering(WHOLE[:-1], "close"), *mode, tls=False, code=8)
+            self.fetch(answering(UNTIL_CLOSE, "reset"), *mode, tls=False, code=8)
+
+
+if __name__ == "__main__":
+    unittest.main()

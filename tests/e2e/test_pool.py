@@ -1,0 +1,168 @@
+"""Workers: fair shares, deaths, a master that dies, a start that fails."""
+import os
+import resource
+import signal
+import socket
+import threading
+import unittest
+
+from harness import DEFAULT_CONFIG, IS_ROOT, Latchd, TestCase, VARIANT, free_port
+
+HELD = 400 if VARIANT == "asan" else 2000
+
+
+class Pool(TestCase):
+    def test_connections_are_shared_fairly(self):
+        """8 workers, 2000 connections that stay: the fullest has at most 1.1 times the mean."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
+        d = Latchd(files={"a.txt": b"A"})
+        d.template = DEFAULT_CONFIG.replace("workers = 2;", "workers = 8;").replace(
+            'name = "https"; address = "127.0.0.1:@PORT@"; }',
+            'name = "https"; address = "127.0.0.1:@PORT@"; }, '
+            '{ name = "plain"; address = "127.0.0.1:@PORT2@"; tls = false; }') .replace(
+            "sites = (", 'sites = ( { names = [ "*" ]; listeners = [ "plain" ]; '
+            'routes = ( { path = "/"; redirect = { to = "/"; }; } ); }, ')
+        with d:
+            held = []
+            for _ in range(HELD):
+                s = socket.create_connection(("127.0.0.1", d.port2))
+                held.append(s)
+            status = d.wait_status(
+                lambda s: sum(w["live"] for w in s["workers"]) >= HELD, "all to be accepted")
+            live = [w["live"] for w in status["workers"]]
+            self.assertEqual(len(live), 8)
+            self.assertLessEqual(max(live) / (sum(live) / 8), 1.1, live)
+            self.assertLessEqual(status["accept_imbalance"], 1.1)
+            for s in held:
+                s.close()
+
+    def test_a_killed_worker_takes_only_its_own_connections(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            peers = [d.peer() for _ in range(20)]
+            for p in peers:
+                self.assertEqual(p.request("/a.txt").status, 200)
+            before = {w["pid"]: w["live"] for w in d.status()["workers"]}
+            victim = d.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            status = d.wait_status(lambda s: s["worker_respawns_total"] == 1 and len(s["workers"]) == 2)
+            self.assertNotIn(victim, [w["pid"] for w in status["workers"]])
+            alive = 0
+            for p in peers:
+                try:
+                    alive += p.request("/a.txt").status == 200
+                except Exception:
+                    pass
+                p.sock.close()
+            lost = 20 - alive
+            # The connection that asked for the status may have been one of the victim's.
+            self.assertIn(lost, (before[victim], before[victim] - 1))
+            self.assertGreater(alive, 0)
+
+    def test_new_connections_during_kills(self):
+        """A worker that dies has taken its own connections only: others are retried at most once."""
+        with Latchd(files={"a.txt": b"A"}) as d:
+            done, lost, served = threading.Event(), [], [0]
+
+            def load():
+                while not done.is_set():
+                    try:
+                        served[0] += d.fetch("/a.txt").status == 200
+                    except Exception as error:
+                        lost.append(repr(error))
+            threads = [threading.Thread(target=load) for _ in range(2)]
+            for t in threads:
+                t.start()
+            kills = 5
+            for n in range(kills):
+                victim = d.workers()[0]
+                os.kill(victim, signal.SIGKILL)
+                self.respawned(d, n + 1)
+            done.set()
+            for t in threads:
+                t.join()
+            # Each kill can cost what ran in that worker: no more than one connection a thread.
+            self.assertLessEqual(len(lost), kills * len(threads), lost)
+            self.assertGreater(served[0], 20)
+
+    def respawned(self, d, n):
+        """The status may be asked of the worker that is about to die; then ask again."""
+        while True:
+            try:
+                return d.wait_status(lambda s: s["worker_respawns_total"] >= n and len(
+                    [w for w in s["workers"] if w["state"] == "serving"]) == 2)
+            except (OSError, Exception) as error:
+                if isinstance(error, AssertionError):
+                    raise
+
+    def test_workers_end_when_the_master_is_killed(self):
+        d = Latchd(files={"a.txt": b"A"}).start()
+        workers = d.workers()
+        fds = [os.pidfd_open(pid) for pid in workers]
+        d.signal(signal.SIGKILL)
+        d.process.wait()
+        import select
+        poll = select.poll()
+        for fd in fds:
+            poll.register(fd, select.POLLIN)
+        left = set(fds)
+        while left:
+            ready = poll.poll(20000)
+            self.assertTrue(ready, f"workers {d.workers()} outlive their master")
+            for fd, _ in ready:
+                poll.unregister(fd)
+                os.close(fd)
+                left.discard(fd)
+        d._close_notify()
+
+    def test_a_stopped_worker_does_not_hold_up_others(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            d.stop()
+            d.template = d.template.replace("workers = 2;", "workers = 4;")
+            d.start()
+            victim = d.workers()[0]
+            os.kill(victim, signal.SIGSTOP)
+            try:
+                for _ in range(30):
+                    self.assertEqual(d.fetch("/a.txt").status, 200)
+            finally:
+                os.kill(victim, signal.SIGCONT)
+
+    @unittest.skipUnless(IS_ROOT, "changing the user needs root")
+    def test_workers_run_as_the_user(self):
+        import pwd
+        with Latchd() as d:
+            for pid in d.workers():
+                with open(f"/proc/{pid}/status") as f:
+                    lines = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+                nobody = pwd.getpwnam("nobody")
+                self.assertEqual(lines["Uid"].split(), [str(nobody.pw_uid)] * 4)
+                self.assertEqual(lines["Gid"].split(), [str(nobody.pw_gid)] * 4)
+                self.assertEqual(int(lines["CapEff"], 16), 0)
+                self.assertEqual(lines["NoNewPrivs"], "1")
+
+
+class Start(TestCase):
+    def exit_code(self, d):
+        d.start(wait=False)
+        d.process.wait(20)
+        d._close_notify()
+        return d.process.returncode
+
+    def test_an_address_that_is_taken_is_69(self):
+        port = free_port()
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            d = Latchd(config=DEFAULT_CONFIG.replace("@PORT@", str(port)))
+            self.assertEqual(self.exit_code(d), 69, d.log.text())
+            self.assertIn(str(port), d.log.text())
+
+    def test_a_bad_configuration_is_78(self):
+        d = Latchd(extra="worker = 3;")
+        self.assertEqual(self.exit_code(d), 78)
+        d.log.wait(r"latchd\.conf:\d+: .*worker")
+
+
+if __name__ == "__main__":
+    unittest.main()

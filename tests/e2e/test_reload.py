@@ -1,0 +1,248 @@
+"""SIGHUP: all or nothing, no request and no ticket lost. SIGUSR1. Stops."""
+import os
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from harness import DEFAULT_CONFIG, Latchd, TestCase, VARIANT, client_context, free_port
+
+HUPS = 20 if VARIANT == "asan" else 100
+
+
+class Reload(TestCase):
+    def test_a_new_configuration_serves(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            d.write_config(template=DEFAULT_CONFIG.replace('{ path = "/"; files = { root = "@WWW@"; }; }',
+                                                           '{ path = "/"; redirect = { to = "/new"; }; }'))
+            since = d.reload()
+            self.assertIn("RELOADING=1", d.notes.lines[since:])
+            self.assertTrue(d.notes.find("^MONOTONIC_USEC=", since))
+            self.assertEqual(d.fetch("/a.txt").status, 308)
+            status = d.wait_status(lambda s: s["generation"] == 2)
+            self.assertEqual((status["reloads_total"]["ok"], status["last_reload_success"]), (1, True))
+
+    def test_a_rejected_one_changes_nothing(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            workers, mark = d.workers(), d.log.mark()
+            for bad in ("worker = 2;", 'sigpipe = "explode";', "listeners = ( { name = "):
+                d.write_config(extra=bad)
+                d.reload()
+                d.log.wait(r"latchd\.conf:\d+: ", mark)
+                mark = d.log.mark()
+                self.assertEqual(d.fetch("/a.txt").body, b"A")
+            self.assertEqual(d.workers(), workers)
+            status = d.status()
+            self.assertEqual((status["reloads_total"]["failed"], status["generation"],
+                              status["last_reload_success"]), (3, 1, False))
+            d.write_config(extra="")
+            d.reload()
+            self.assertTrue(d.status()["last_reload_success"])
+
+    def test_an_address_that_is_taken_is_rejected(self):
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with taken, Latchd(files={"a.txt": b"A"}) as d:
+            d.write_config(template=DEFAULT_CONFIG.replace(
+                'address = "127.0.0.1:@PORT@"; }',
+                f'address = "127.0.0.1:@PORT@"; }}, {{ name = "b"; address = "127.0.0.1:{port}"; }}'))
+            d.reload()
+            self.assertFalse(d.status()["last_reload_success"])
+            self.assertEqual(d.fetch("/a.txt").body, b"A")
+
+    def test_listeners_come_and_go(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            both = DEFAULT_CONFIG.replace(
+                'address = "127.0.0.1:@PORT@"; }',
+                'address = "127.0.0.1:@PORT@"; }, { name = "b"; address = "127.0.0.1:@PORT2@"; }')
+            for template, second in ((both, True), (DEFAULT_CONFIG, False), (both, True)):
+                d.write_config(template=template)
+                d.reload()
+                self.assertEqual(d.fetch("/a.txt").body, b"A")
+                if second:
+                    self.assertEqual(d.fetch("/a.txt", peer={"port": d.port2}).body, b"A")
+                else:
+                    # The old workers leave the listener when they hear of it.
+                    d.wait_status(lambda s: all(w["generation"] == s["generation"] for w in s["workers"]))
+                    with self.assertRaises(ConnectionRefusedError):
+                        d.peer(port=d.port2)
+
+    def test_a_new_certificate_is_served(self):
+        with Latchd() as d:
+            def served():
+                with d.peer() as p:
+                    return p.tls.getpeercert(True)
+            before = served()
+            d.write_config(template=DEFAULT_CONFIG.replace("ecdsa.", "rsa."))
+            d.reload()
+            self.assertNotEqual(served(), before)
+
+    def test_no_request_and_no_ticket_is_lost(self):
+        """Kept and new connections under load while the configuration is reloaded again and again."""
+        with Latchd(files={"a.txt": b"A" * 1000}) as d:
+            context = client_context("1.3")
+            with d.peer(context=context) as p:
+                p.request("/a.txt", close=True)
+                p.read_to_end()
+                session = p.session
+                p.send_close_notify()
+            done, failures, counts = threading.Event(), [], {"kept": 0, "new": 0}
+
+            def kept():
+                """A connection that is used until the server says close, then the next one."""
+                while not done.is_set():
+                    with d.peer() as p:
+                        while not done.is_set():
+                            r = p.request("/a.txt")
+                            if r.status != 200 or len(r.body) != 1000:
+                                failures.append(r)
+                            counts["kept"] += 1
+                            if r.headers.get("connection") == "close":
+                                break
+
+            def new():
+                while not done.is_set():
+                    r = d.fetch("/a.txt")
+                    if r.status != 200 or len(r.body) != 1000:
+                        failures.append(r)
+                    counts["new"] += 1
+
+            def guarded(work):
+                try:
+                    work()
+                except Exception as error:   # a lost request
+                    failures.append(repr(error))
+            threads = [threading.Thread(target=guarded, args=(work,)) for work in (kept, kept, new, new)]
+            for thread in threads:
+                thread.start()
+            for _ in range(HUPS):
+                d.reload()
+            done.set()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(failures, [])
+            self.assertGreater(min(counts.values()), HUPS // 4)
+            status = d.status()
+            self.assertEqual(status["reloads_total"], {"ok": HUPS, "failed": 0})
+            with d.peer(context=context, session=session) as p:
+                self.assertTrue(p.tls.session_reused, "the ticket from before the first reload is dead")
+
+    def test_many_hups_at_once_are_reloads_one_after_the_other(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            for _ in range(50):
+                d.signal(signal.SIGHUP)
+            d.wait_status(lambda s: s["generation"] > 1)
+            self.assertEqual(d.fetch("/a.txt").body, b"A")
+            self.assertEqual(d.status()["reloads_total"]["failed"], 0)
+
+    def test_an_idle_connection_gets_one_more_answer(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            with d.peer() as p:
+                self.assertEqual(p.request("/a.txt").status, 200)
+                d.reload()
+                r = p.request("/a.txt")
+                self.assertEqual((r.status, r.headers.get("connection")), (200, "close"))
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify)
+
+    def test_a_running_download_survives(self):
+        big = b"x" * (16 << 20)
+        with Latchd(files={"big": big}) as d:
+            with d.peer(rcvbuf=4096) as p:
+                p.send_request("/big")
+                p._take_until(b"\r\n\r\n")
+                d.reload()
+                d.reload()
+                self.assertEqual(len(p._take(len(big))), len(big))
+
+
+class Logs(TestCase):
+    def test_usr1_reopens_log_files(self):
+        d = Latchd(extra="")
+        logs = d.dir / "log"
+        logs.mkdir()
+        logs.chmod(0o777)
+        d.template = DEFAULT_CONFIG.replace(
+            'log = { level = "debug"; target = "stderr"; };',
+            'log = { target = "@DIR@/log/error"; access = { target = "@DIR@/log/access"; }; };')
+        with d:
+            d.fetch("/before")
+            while b"/before" not in (logs / "access").read_bytes():
+                d.status()
+            (logs / "access").rename(logs / "access.1")
+            d.signal(signal.SIGUSR1)
+            while not (logs / "access").exists() or b"/after" not in (logs / "access").read_bytes():
+                d.fetch("/after")
+            self.assertTrue((logs / "error").stat().st_size > 0)
+
+
+class Stop(TestCase):
+    def test_term_lets_a_download_end(self):
+        big = b"x" * (8 << 20)
+        d = Latchd(files={"big": big}).start()
+        with d.peer(rcvbuf=4096) as p:
+            p.send_request("/big")
+            p._take(100)
+            d.signal(signal.SIGTERM)
+            d.notes.wait("^STOPPING=1")
+            with self.assertRaises(ConnectionRefusedError):
+                while True:   # until the listener is closed
+                    d.peer(tls=False).sock.close()
+            rest = p.read_to_end()
+            self.assertGreaterEqual(len(rest), len(big) - 100)
+            self.assertTrue(p.saw_close_notify)
+            p.send_close_notify()
+        d.wait_exit(0)
+
+    def test_an_idle_connection_does_not_hold_it_up(self):
+        d = Latchd(files={"a.txt": b"A"}).start()
+        with d.peer() as p:
+            p.request("/a.txt")
+            begun = time.monotonic()
+            d.signal(signal.SIGTERM)
+            self.assertEqual(p.read_to_end(), b"")
+            self.assertTrue(p.saw_close_notify)
+            p.send_close_notify()
+            d.wait_exit(0)
+            self.assertLess(time.monotonic() - begun, 5)
+
+    def test_int_stops_at_once(self):
+        d = Latchd(files={"big": b"x" * (8 << 20)}).start()
+        with d.peer(rcvbuf=4096) as p:
+            p.send_request("/big")
+            p._take(100)
+            d.signal(signal.SIGINT)
+            d.wait_exit(0)
+
+    def test_a_second_term_stops_at_once(self):
+        d = Latchd(files={"big": b"x" * (8 << 20)}).start()
+        with d.peer(rcvbuf=4096) as p:
+            p.send_request("/big")
+            p._take(100)
+            d.signal(signal.SIGTERM)
+            d.notes.wait("^STOPPING=1")
+            d.signal(signal.SIGTERM)
+            d.wait_exit(0)
+
+    def test_the_drain_deadline_ends_a_stop(self):
+        d = Latchd(extra='reload = { drain = "500ms"; };', files={"big": b"x" * (8 << 20)}).start()
+        with d.peer(rcvbuf=4096) as p:
+            p.send_request("/big")
+            p._take(100)
+            d.stop()
+
+    def test_workers_ignore_a_terminals_signals(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            for worker in d.workers():
+                os.kill(worker, signal.SIGINT)
+                os.kill(worker, signal.SIGHUP)
+            self.assertEqual(d.fetch("/a.txt").body, b"A")
+            self.assertEqual(d.status()["worker_respawns_total"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
