@@ -122,11 +122,10 @@ Test(buf, grows_with_consumed_space_in_front)
 		cr_assert_eq(buf_head(&b)[i], 'a');
 }
 
-Test(buf, absurd_sizes_fail)
+Test(buf, a_sum_that_wraps_fails)
 {
 	cr_expect(buf_append(&b, "a", 1));
 	cr_expect_null(buf_reserve(&b, SIZE_MAX));
-	cr_expect_null(buf_reserve(&b, SIZE_MAX / 2));
 	cr_expect(str_eq(buf_str(&b), STR("a")));
 }
 
@@ -181,6 +180,7 @@ Test(buf, terminated_view)
 	cr_expect(buf_append_str(&b, STR("abc")));
 	cr_expect_str_eq(buf_cstring(&b), "abc");
 	cr_expect_eq(buf_len(&b), 3, "the terminator is no content");
+	buf_done(&b);
 	buf_init(&b, 3);
 	cr_expect(buf_append_str(&b, STR("abc")));
 	cr_expect_null(buf_cstring(&b));
