@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "config/findings.h"
+#include "config/ids.h"
 
 struct ticket_ring;
 
@@ -14,16 +15,12 @@ enum config_open_mode {
 };
 
 /* Every problem is a finding. With errors, config_free() gives back what was opened. `ring` NULL:
- * no tickets. */
+ * no tickets. Where `f` has errors already, nothing is created either: what can be judged is. */
 void config_open(struct config *c, enum config_open_mode mode, struct ticket_ring *ring,
 	struct findings *f);
 
 /* Opens the log files anew (SIGUSR1): a descriptor each in ret_fds[c->nlog_files], -1 where it failed
  * (reported in f as a warning; the old one stays). */
 void config_reopen_logs(const struct config *c, int *ret_fds, struct findings *f);
-
-/* The ids that `user` and `group` mean; not started as root: our own, with a warning if another name
- * was given. */
-int config_ids(const struct config *c, unsigned *ret_uid, unsigned *ret_gid, struct findings *f);
 
 #endif

@@ -15,10 +15,5 @@ int value_set(const struct config *c, const struct directive *d, const struct tr
 int value_set_default(const struct config *c, const struct directive *d, void *base, struct findings *f);
 /* Copies the field `from` (another directive of the same type) in `from_base`. */
 int value_copy(const struct directive *d, void *base, const struct directive *from, const void *from_base);
-/* The field as libconfig text; false: the stream or memory failed. */
-struct buf;
-bool value_format(const struct directive *d, const void *base, struct buf *out);
-/* A string in quotes, escaped so that libconfig reads it back byte for byte. */
-bool value_format_string(const char *s, struct buf *out);
 
 #endif

@@ -1,0 +1,132 @@
+/* Opens log files, which a worker's user may own in a directory that it may write: so a link or anything but a
+ * file (or a character device) at the last step of the path is refused, and only what was made here
+ * is given away. */
+#include "config/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/open.h"
+
+static struct log_file *add(struct config *c, const char *path, struct findings *f)
+{
+	struct log_file *file;
+
+	for (size_t i = 0; i < c->nlog_files; i++)
+		if (!strcmp(c->log_files[i].path, path))
+			return &c->log_files[i];
+	file = &c->log_files[c->nlog_files];
+	*file = (struct log_file){ .path = strdup(path), .fd = -1 };
+	if (!file->path) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return NULL;
+	}
+	c->nlog_files++;
+	return file;
+}
+
+static void point(struct config *c, struct access_log *log, struct findings *f)
+{
+	if (log->target == LOG_TARGET_FILE && log->path)
+		log->file = add(c, log->path, f);
+}
+
+void logs_collect(struct config *c, struct findings *f)
+{
+	c->log_files = calloc(c->nsites + 2, sizeof(*c->log_files));
+	if (!c->log_files) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return;
+	}
+	if (c->log_target == LOG_TARGET_FILE && c->log_path)
+		add(c, c->log_path, f);
+	for (size_t i = 0; i < c->nsites; i++)
+		point(c, &c->sites[i].access, f);
+	/* The global access log is no site's where every site has its own. */
+	for (size_t i = 0; i < c->nlog_files; i++)
+		if (c->access.path && !strcmp(c->log_files[i].path, c->access.path))
+			c->access.file = &c->log_files[i];
+}
+
+struct config_place logs_place(const struct config *c, const char *path)
+{
+	struct config_place p;
+
+	if (c->log_path && !strcmp(c->log_path, path))
+		return config_place_of(c, &c->log_target, NULL);
+	for (size_t i = 0; i < c->nsites; i++) {
+		const struct access_log *log = &c->sites[i].access;
+
+		p = config_place_of(c, &log->target, NULL);
+		if (p.line && log->path && !strcmp(log->path, path))
+			return p;
+	}
+	return config_place_of(c, &c->access.target, NULL);
+}
+
+/* A descriptor, or -1 with errno. */
+static int open_log(const char *path, unsigned uid, unsigned gid)
+{
+	enum { FLAGS = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK };
+	bool made = true;
+	struct stat st;
+	int fd = open(path, FLAGS | O_CREAT | O_EXCL, 0640);
+
+	if (fd < 0 && errno == EEXIST) {
+		made = false;
+		fd = open(path, FLAGS);
+	}
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	if (made && geteuid() == 0 && fchown(fd, uid, gid)) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static const char *reason(int errnum)
+{
+	return errnum == ELOOP ? "it is a symbolic link" : errnum == EINVAL || errnum == EISDIR
+		? "it is not a regular file" : strerror(errnum);
+}
+
+void logs_open(struct config *c, unsigned uid, unsigned gid, struct findings *f)
+{
+	for (size_t i = 0; i < c->nlog_files; i++) {
+		struct config_place p = logs_place(c, c->log_files[i].path);
+
+		c->log_files[i].fd = open_log(c->log_files[i].path, uid, gid);
+		if (c->log_files[i].fd < 0)
+			findings_error(f, ERR_CONFIG, p.file, p.line, "cannot open the log %s: %s",
+				c->log_files[i].path, reason(errno));
+	}
+}
+
+void config_reopen_logs(const struct config *c, int *ret_fds, struct findings *f)
+{
+	unsigned uid = 0, gid = 0;
+	bool known = config_ids(c, &uid, &gid, NULL) == 0;
+
+	for (size_t i = 0; i < c->nlog_files; i++) {
+		struct config_place p = logs_place(c, c->log_files[i].path);
+
+		ret_fds[i] = known ? open_log(c->log_files[i].path, uid, gid) : -1;
+		if (ret_fds[i] < 0)
+			findings_warning(f, p.file, p.line,
+				"cannot open the log %s anew: %s; the old file stays in use",
+				c->log_files[i].path, known ? reason(errno) : "the user is gone");
+	}
+}

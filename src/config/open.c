@@ -1,0 +1,208 @@
+/* Opens what the workers need while there are privileges: roots, logs, contexts; and ties sites and listeners
+ * together. Opens no sockets and no key twice; in the test mode it leaves no trace on the system. */
+#include "config/open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/names.h"
+#include "config/judge.h"
+#include "config/logs.h"
+#include "config/open_tls.h"
+#include "handler/status.h"
+#include "tls/sites.h"
+
+static void out_of_memory(struct findings *f)
+{
+	findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+}
+
+static bool has_root(const struct config_route *r)
+{
+	return r->has_files && r->files.root && r->files.root[0];
+}
+
+static void open_root(const struct config *c, struct config_route *r, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &r->files.root, &r->place);
+
+	r->files.root_fd = open(r->files.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r->files_are_open = r->files.root_fd >= 0;
+	if (r->files_are_open)
+		return;
+	findings_error(f, ERR_CONFIG, p.file, p.line, "cannot open the root %s: %s; %s", r->files.root,
+		strerror(errno), errno == ENOENT ? "create the directory or correct the path"
+		: errno == ENOTDIR ? "expected a directory" : "give us the right to enter it");
+}
+
+static void open_roots(struct config *c, struct findings *f)
+{
+	for (size_t i = 0; i < c->nsites; i++)
+		for (size_t k = 0; k < c->sites[i].nroutes; k++)
+			if (has_root(&c->sites[i].routes[k]))
+				open_root(c, &c->sites[i].routes[k], f);
+}
+
+static void report_verdict(const struct config *c, const struct judge_item *item, struct config_place p,
+	unsigned uid, struct findings *f)
+{
+	const char *why = item->errnum == ELOOP ? "it is a symbolic link" : strerror(item->errnum);
+	char who[96];
+
+	if (!item->errnum)
+		return;
+	if (geteuid() == 0)
+		snprintf(who, sizeof(who), "user \"%.60s\"", c->user ? c->user : "");
+	else
+		snprintf(who, sizeof(who), "uid %u", uid);
+	if (item->what == JUDGE_LOG)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"the log %s cannot be written by %s: %s; expected a file or a directory that this user "
+			"may write", item->path, who, why);
+	else
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"the root %s cannot be entered by %s: %s; give this user the right to search it and the "
+			"directories above", item->path, who, why);
+}
+
+/* As the workers would see them: roots that root could open, and in the test mode the logs. */
+static void judge(const struct config *c, bool with_logs, unsigned uid, unsigned gid, struct findings *f)
+{
+	size_t most = c->nlog_files, n = 0, at = 0;
+	struct config_place *places = NULL;
+	struct judge_item *items = NULL;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < c->nsites; i++)
+		most += c->sites[i].nroutes;
+	items = calloc(most + 1, sizeof(*items));
+	places = calloc(most + 1, sizeof(*places));
+	if (!items || !places) {
+		out_of_memory(f);
+		goto out;
+	}
+	for (size_t i = 0; i < c->nsites; i++) {
+		for (size_t k = 0; k < c->sites[i].nroutes; k++) {
+			const struct config_route *r = &c->sites[i].routes[k];
+
+			if (!r->files_are_open)
+				continue;
+			places[n] = config_place_of(c, &r->files.root, &r->place);
+			items[n++] = (struct judge_item){ JUDGE_ROOT, r->files.root, 0 };
+		}
+	}
+	for (size_t i = 0; with_logs && i < c->nlog_files; i++) {
+		places[n] = logs_place(c, c->log_files[i].path);
+		items[n++] = (struct judge_item){ JUDGE_LOG, c->log_files[i].path, 0 };
+	}
+	if (judge_items(items, n, uid, gid, &e))
+		findings_error(f, e.code, NULL, 0, "%s", e.text);
+	for (at = 0; at < n; at++)
+		report_verdict(c, &items[at], places[at], uid, f);
+out:
+	free(items);
+	free(places);
+}
+
+static struct route make_route(const struct config_route *r)
+{
+	struct route route = {
+		.path = r->path, .allow = r->allow, .nallow = r->nallow, .deny = r->deny, .ndeny = r->ndeny,
+	};
+
+	switch (r->handler) {
+	case CONFIG_HANDLER_FILES:
+		route.handle = files_handle;
+		route.options = &r->files;
+		break;
+	case CONFIG_HANDLER_REDIRECT:
+		route.handle = redirect_handle;
+		route.options = &r->redirect;
+		break;
+	case CONFIG_HANDLER_STATUS:
+	case CONFIG_HANDLER_NONE:
+		route.handle = status_handle;
+		break;
+	}
+	return route;
+}
+
+static int build_site(struct config_site *site)
+{
+	struct route *routes = calloc(site->nroutes + 1, sizeof(*routes));
+
+	if (!routes)
+		return -1;
+	for (size_t i = 0; i < site->nroutes; i++)
+		routes[i] = make_route(&site->routes[i]);
+	route_sort(routes, site->nroutes);
+	site->serving = (struct route_site){
+		.name = site->names[0], .access = &site->access, .routes = routes, .nroutes = site->nroutes,
+		.fields = site->headers, .nfields = site->nheaders,
+	};
+	return 0;
+}
+
+/* The site under all its names in the tables of the listener. */
+static int put_on(struct config_listener *l, struct config_site *site)
+{
+	for (size_t i = 0; i < site->nnames; i++) {
+		struct str name = str_of(site->names[i]);
+
+		if (names_add(l->routes.names, name, &site->serving) < 0)
+			return -1;
+		if (l->tls && tls_sites_add(l->tls_sites, name, site->context, &site->serving) < 0)
+			return -1;
+	}
+	if (!site->is_default)
+		return 0;
+	l->routes.fallback = &site->serving;
+	return l->tls ? tls_sites_set_default(l->tls_sites, site->context, &site->serving) : 0;
+}
+
+static void build_listener(struct config *c, struct config_listener *l, struct findings *f)
+{
+	struct err e = { 0 };
+
+	l->routes.names = names_new();
+	l->tls_sites = l->tls ? tls_sites_new() : NULL;
+	if (!l->routes.names || (l->tls && !l->tls_sites)) {
+		out_of_memory(f);
+		return;
+	}
+	for (size_t i = 0; i < c->nsites; i++)
+		if (config_site_is_on(&c->sites[i], l) && put_on(l, &c->sites[i]))
+			out_of_memory(f);
+	if (l->tls && tls_sites_finish(l->tls_sites, &e))
+		findings_error(f, e.code, l->place.file, l->place.line, "the listener \"%.60s\": %s", l->name,
+			e.text);
+}
+
+void config_open(struct config *c, enum config_open_mode mode, struct ticket_ring *ring,
+	struct findings *f)
+{
+	bool test = mode == CONFIG_OPEN_TEST || f->errors > 0;
+	unsigned uid = 0, gid = 0;
+	/* A start asks config_ids() for itself and reports its warnings there. */
+	bool known = config_ids(c, &uid, &gid, mode == CONFIG_OPEN_TEST ? f : NULL) == 0 ||
+		(mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
+
+	open_roots(c, f);
+	logs_collect(c, f);
+	if (known)
+		judge(c, test, uid, gid, f);
+	open_contexts(c, ring, f);
+	if (f->errors)
+		return;
+	if (!test)
+		logs_open(c, uid, gid, f);
+	for (size_t i = 0; i < c->nsites; i++)
+		if (build_site(&c->sites[i]))
+			out_of_memory(f);
+	for (size_t i = 0; !f->errors && i < c->nlisteners; i++)
+		build_listener(c, &c->listeners[i], f);
+}

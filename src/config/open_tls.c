@@ -1,0 +1,162 @@
+/* Contexts, each error brought to the line of the directive that names the file at fault. Keys are loaded with
+ * the ids that the process has: the master's, never a worker's. */
+#include "config/open_tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/names.h"
+#include "config/table.h"
+#include "tls/facts.h"
+
+enum { WARN_DAYS = 14 };
+
+/* Which directive the text of tls_options_check() begins with. */
+static struct config_place options_place(const struct config *c, const char *text)
+{
+	for (size_t i = 0; i < table_count; i++) {
+		const struct directive *d = &table_rows[i];
+
+		if (d->width && d->owner == OWNER_config && !strncmp(d->key, "tls.", 4) &&
+			!strncmp(text, d->key, strlen(d->key)))
+			return config_place_of(c, (const char *)c + d->offset, NULL);
+	}
+	return config_place_of(c, &c->tls.profile, NULL);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && a[0] && !strcmp(a, b);
+}
+
+/* Where the file was named. */
+static struct config_place file_place(const struct config *c, const struct config_site *site, const char *file)
+{
+	struct config_place otherwise = site->npairs ? site->pairs[0].place : site->place;
+	struct config_place key = config_place_of(c, &site->single.private_key, &otherwise);
+
+	if (is_same(site->passphrase_file, file))
+		return config_place_of(c, &site->passphrase_file, &otherwise);
+	for (size_t i = 0; i < site->npairs; i++) {
+		const struct config_pair *p = &site->pairs[i];
+
+		if (is_same(p->certificate, file))
+			return config_place_of(c, &p->certificate, &p->place);
+		if (is_same(p->private_key, file))
+			return config_place_of(c, &p->private_key, site->npairs > 1 ? &p->place : &key);
+	}
+	return otherwise;
+}
+
+static void report(const struct config *c, const struct config_site *site, const struct err *e,
+	struct findings *f)
+{
+	struct config_place p = file_place(c, site, e->file);
+
+	findings_error(f, e->code == ERR_SYSTEM || e->code == ERR_INTERNAL ? e->code : ERR_CONFIG, p.file,
+		p.line, "%s%s%s", e->file, e->file[0] ? ": " : "", e->text);
+}
+
+static void warn_expiry(const struct config_site *site, struct config_place p, struct findings *f)
+{
+	time_t end = tls_facts_not_after(site->context), now = time(NULL);
+	char date[32] = "";
+	struct tm tm;
+
+	if (!end || end - now > WARN_DAYS * 24 * 3600)
+		return;
+	if (gmtime_r(&end, &tm))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
+	if (end < now)
+		findings_warning(f, p.file, p.line,
+			"the certificate of the site \"%.100s\" expired on %s; clients will refuse it, renew it",
+			site->names[0], date);
+	else
+		findings_warning(f, p.file, p.line,
+			"the certificate of the site \"%.100s\" expires on %s; renew it", site->names[0], date);
+}
+
+/* "*.example.org" is covered by what covers any one name under it. */
+static bool covers(const struct config_site *site, const char *name)
+{
+	char probe[300];
+
+	if (name[0] != '*')
+		return tls_facts_covers(site->context, name);
+	snprintf(probe, sizeof(probe), "any%.290s", name + 1);
+	return tls_facts_covers(site->context, probe);
+}
+
+static void warn_names(const struct config *c, const struct config_site *site, struct findings *f)
+{
+	for (size_t i = 0; i < site->nnames; i++) {
+		const char *name = site->names[i];
+		struct config_place p = config_place_of(c, &site->names[i], &site->place);
+
+		if (!strcmp(name, "*") || !names_is_valid(str_of(name)) || covers(site, name))
+			continue;
+		findings_warning(f, p.file, p.line,
+			"the certificate of the site does not cover the name \"%.100s\"; clients will refuse it",
+			name);
+	}
+}
+
+static void open_context(const struct config *c, struct config_site *site, const struct tls_options *options,
+	struct ticket_ring *ring, struct findings *f)
+{
+	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
+	struct err e = { 0 };
+	char policy[320];
+	int n = snprintf(policy, sizeof(policy), "%.255s off", site->nnames ? site->names[0] : "");
+
+	if (!pairs) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < site->npairs; i++)
+		pairs[i] = (struct tls_pair){
+			.certificate = site->pairs[i].certificate,
+			.private_key = site->pairs[i].private_key,
+			.passphrase_file = site->passphrase_file,
+			.pem = c->serve_pem,
+		};
+	site->context = tls_context_new_server(options, pairs, site->npairs, policy, (size_t)n, ring, &e);
+	free(pairs);
+	if (!site->context) {
+		report(c, site, &e, f);
+		return;
+	}
+	if (!site->nnames)
+		return;
+	warn_expiry(site, file_place(c, site, ""), f);
+	warn_names(c, site, f);
+}
+
+static bool is_complete(const struct config *c, const struct config_site *site)
+{
+	for (size_t i = 0; !c->serve_pem && i < site->npairs; i++)
+		if (!site->pairs[i].certificate || !site->pairs[i].certificate[0])
+			return false; /* reported already */
+	return site->npairs > 0;
+}
+
+void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)
+{
+	/* For the certificates' sake when the options themselves are at fault. */
+	static const struct tls_options plain = { .profile = TLS_PROFILE_INTERMEDIATE };
+	const struct tls_options *options = &c->tls;
+	struct config_place p;
+	struct err e = { 0 };
+
+	if (tls_options_check(&c->tls, &e)) {
+		p = options_place(c, e.text);
+		findings_error(f, ERR_CONFIG, p.file, p.line, "%s", e.text);
+		options = &plain;
+		ring = NULL;
+	}
+	for (size_t i = 0; i < c->nsites; i++)
+		if (is_complete(c, &c->sites[i]))
+			open_context(c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL, f);
+}

@@ -1,0 +1,14 @@
+/* The certificates and keys of a configuration -> contexts. */
+#ifndef LATCH_CONFIG_OPEN_TLS_H
+#define LATCH_CONFIG_OPEN_TLS_H
+
+#include "config/config.h"
+#include "config/findings.h"
+
+struct ticket_ring;
+
+/* A context for each site that has a certificate, and warnings about what the certificates say. Faults of
+ * one site do not hide those of the next. */
+void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *f);
+
+#endif
