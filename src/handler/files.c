@@ -69,9 +69,12 @@ static int open_path(int root, const char *path, bool *ret_links)
 	return *ret_links ? open_below(root, path, 0) : fd;
 }
 
+/* "/.well-known/" at the top is for everybody by definition (RFC 8615). */
 static bool has_dotfile(struct str path)
 {
-	for (size_t i = 0; i + 1 < path.n; i++)
+	size_t from = str_has_prefix(path, STR("/.well-known/")) ? 1 : 0;
+
+	for (size_t i = from; i + 1 < path.n; i++)
 		if (path.p[i] == '/' && path.p[i + 1] == '.')
 			return true;
 	return false;
