@@ -1,0 +1,483 @@
+/* HTTP/1.1 on a plain connection over a socket pair: what the peer reads for what it writes, and
+ * where every way out leads. The route is a stub; time is set by hand. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../fake_clock.h"
+#include "base/clock.h"
+#include "ipc/board.h"
+#include "protocol/conn.h"
+#include "protocol/h1.h"
+
+static struct loop loop;
+static struct conn_env env;
+static struct board *board;
+static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
+static struct conn_limits limits = { 10, { 1024, 20 }, 100, 0 };
+static struct closing_policy policy = { CLOSING_LENIENT, 500 };
+static struct conn_listener listener = { .name = "test", .policy = &policy };
+static int peer;
+static unsigned gone;
+static char body_text[200000];
+
+static void site_facts(const void *site, struct str *ret_name, struct access_log **ret_log)
+{
+	(void)site;
+	*ret_name = (struct str){ NULL, 0 };
+	*ret_log = NULL;
+}
+
+static void on_gone(struct conn_env *e)
+{
+	(void)e;
+	gone++;
+}
+
+struct short_source {
+	struct source source;
+	size_t left;
+};
+
+static ssize_t short_read(struct source *source, void *p, size_t n)
+{
+	struct short_source *s = (struct short_source *)source;
+
+	n = n < s->left ? n : s->left;
+	memset(p, 's', n);
+	s->left -= n;
+	return (ssize_t)n;
+}
+
+/* /text: 5 bytes; /big: body_text; /short: a source that breaks; /missing: 404; /empty: 204. */
+static void route(struct stream *s, void *routes)
+{
+	static struct short_source broken;
+
+	(void)routes;
+	if (str_eq(s->path, STR("/text"))) {
+		stream_reply_text(s, 200, STR("text/plain"), STR("hello"));
+	} else if (str_eq(s->path, STR("/big"))) {
+		stream_reply_text(s, 200, STR("text/plain"),
+			(struct str){ body_text, sizeof(body_text) });
+	} else if (str_eq(s->path, STR("/short"))) {
+		broken = (struct short_source){ { short_read, NULL }, 70000 };
+		s->response.source = &broken.source;
+		s->response.has_length = true;
+		s->response.length = 100000;
+		stream_reply(s, 200);
+	} else if (str_eq(s->path, STR("/empty"))) {
+		stream_reply(s, 204);
+	} else {
+		stream_reply_error(s, 404);
+	}
+}
+
+static void open_pair(void)
+{
+	struct sockaddr_storage unix_peer = { .ss_family = AF_UNIX };
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	peer = fds[1];
+	cr_assert(conn_open(&env, &listener, fds[0], &unix_peer));
+}
+
+static void setup(void)
+{
+	struct err e;
+
+	fake_clock_us = 1000000000;
+	for (size_t i = 0; i < sizeof(body_text); i++)
+		body_text[i] = (char)('a' + i % 26);
+	board = board_new(&e);
+	cr_assert_not_null(board);
+	cr_assert_eq(loop_init(&loop, &e), 0);
+	cr_assert_eq(conn_env_init(&env, true), 0);
+	env.loop = &loop;
+	env.board = board;
+	env.counters = &board->slot[0];
+	env.timeouts = &timeouts;
+	env.limits = &limits;
+	env.route = route;
+	env.site_facts = site_facts;
+	env.on_gone = on_gone;
+	log_set(LOG_TARGET_OFF, -1, LOG_LEVEL_ERROR);
+	open_pair();
+}
+
+static void teardown(void)
+{
+	conn_close_all(&env);
+	conn_env_done(&env);
+	loop_done(&loop);
+	board_free(board);
+	if (peer >= 0)
+		close(peer);
+}
+
+TestSuite(h1, .init = setup, .fini = teardown);
+
+/* Turns of the loop until nothing is ready; never waits. */
+static void run(void)
+{
+	for (int i = 0; i < 50; i++) {
+		struct timer now = { .fn = timer_stop };
+
+		timer_set(&loop.timers, &now, clock_ms());
+		loop_turn(&loop);
+		timer_stop(&now);
+	}
+}
+
+static void pass(int64_t ms)
+{
+	fake_clock_us += ms * 1000;
+	clock_update();
+	run();
+}
+
+static void say(const char *text)
+{
+	cr_assert_eq(write(peer, text, strlen(text)), (ssize_t)strlen(text));
+	run();
+}
+
+static char heard[400000];
+static size_t heard_n;
+
+/* Everything that was sent so far; true at the connection's end. */
+static bool hear(void)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = read(peer, heard + heard_n, sizeof(heard) - 1 - heard_n);
+		if (n <= 0)
+			break;
+		heard_n += (size_t)n;
+		run();
+	}
+	heard[heard_n] = '\0';
+	return n == 0;
+}
+
+static unsigned count(const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = heard; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+static int status(void)
+{
+	return strncmp(heard, "HTTP/1.1 ", 9) == 0 ? atoi(heard + 9) : -1;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+Test(h1, answers_and_stays_open)
+{
+	say(GET("/text"));
+	cr_expect_not(hear());
+	cr_expect_eq(status(), 200);
+	cr_expect_not_null(strstr(heard, "Content-Length: 5\r\n"));
+	cr_expect_not_null(strstr(heard, "\r\n\r\nhello"));
+	cr_expect_null(strstr(heard, "Connection:"));
+	say(GET("/text"));
+	hear();
+	cr_expect_eq(count("hello"), 2);
+	cr_expect_eq(board->slot[0].requests, 2);
+	cr_expect_eq(board->slot[0].responses[2], 2);
+}
+
+Test(h1, answers_pipelined_requests_in_order)
+{
+	say(GET("/text") GET("/missing") GET("/empty") GET("/text"));
+	cr_expect_not(hear());
+	cr_expect_eq(count("HTTP/1.1 "), 4);
+	cr_expect(strstr(heard, "404") < strstr(heard, "204"));
+	cr_expect_eq(count("hello"), 2);
+}
+
+Test(h1, takes_a_head_byte_by_byte)
+{
+	const char *text = GET("/text");
+	char one[2] = "";
+
+	for (; *text; text++) {
+		one[0] = *text;
+		say(one);
+	}
+	hear();
+	cr_expect_eq(status(), 200);
+}
+
+Test(h1, closes_when_asked)
+{
+	say("GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));
+	cr_expect_eq(gone, 0, "it lingers for the peer's end");
+	close(peer);
+	peer = -1;
+	run();
+	cr_expect_eq(gone, 1);
+	cr_expect_eq(board->slot[0].closures[CLOSURE_CLEAN], 1);
+}
+
+Test(h1, http_1_0_without_host_ends_with_the_connection)
+{
+	say("GET /text HTTP/1.0\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(status(), 200);
+	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));
+}
+
+Test(h1, http_1_0_may_keep_alive)
+{
+	say("GET /text HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+	cr_expect_not(hear());
+	cr_expect_not_null(strstr(heard, "Connection: keep-alive\r\n"));
+}
+
+Test(h1, head_has_fields_but_no_content)
+{
+	say("HEAD /text HTTP/1.1\r\nHost: x\r\n\r\n" GET("/empty"));
+	hear();
+	cr_expect_not_null(strstr(heard, "Content-Length: 5\r\n"));
+	cr_expect_null(strstr(heard, "hello"));
+	cr_expect_eq(count("HTTP/1.1 "), 2);
+	cr_expect_eq(count("Content-Length"), 1, "204 has none");
+}
+
+Test(h1, sends_a_large_body_whole)
+{
+	const char *content;
+
+	say(GET("/big"));
+	cr_expect_not(hear());
+	content = strstr(heard, "\r\n\r\n") + 4;
+	cr_expect_eq(heard_n - (size_t)(content - heard), sizeof(body_text));
+	cr_expect_eq(memcmp(content, body_text, sizeof(body_text)), 0);
+}
+
+Test(h1, a_request_behind_a_blocked_response_waits_and_is_answered)
+{
+	int small = 4096;
+
+	setsockopt(peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	say(GET("/big") GET("/text"));
+	cr_expect_not(hear());
+	cr_expect_eq(count("HTTP/1.1 200"), 2);
+	cr_expect_str_eq(heard + heard_n - 5, "hello");
+}
+
+Test(h1, a_broken_source_ends_the_connection_short)
+{
+	say(GET("/short") GET("/text"));
+	cr_expect(hear(), "the length cannot be kept, so the connection must end");
+	cr_expect_eq(count("HTTP/1.1 "), 1);
+	cr_expect_lt(heard_n, 100000);
+}
+
+Test(h1, reads_and_drops_a_body)
+{
+	say("POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345" GET("/empty"));
+	cr_expect_not(hear());
+	cr_expect_eq(count("HTTP/1.1 200"), 1);
+	cr_expect_eq(count("HTTP/1.1 204"), 1);
+}
+
+Test(h1, reads_and_drops_a_chunked_body_in_pieces)
+{
+	say("POST /text HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r");
+	cr_expect_not(hear());
+	cr_expect_eq(heard_n, 0);
+	say("\n12345\r\n0\r\n");
+	say("\r\n" GET("/empty"));
+	hear();
+	cr_expect_eq(count("HTTP/1.1 200"), 1);
+	cr_expect_eq(count("HTTP/1.1 204"), 1);
+}
+
+Test(h1, continues_before_a_body_that_is_wanted)
+{
+	say("POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	cr_expect_not(hear());
+	cr_expect_str_eq(heard, "HTTP/1.1 100 Continue\r\n\r\n");
+	say("12345");
+	hear();
+	cr_expect_eq(count("HTTP/1.1 200"), 1);
+}
+
+Test(h1, refuses_instead_of_continuing)
+{
+	say("POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(status(), 404);
+	cr_expect_eq(count("100 Continue"), 0);
+}
+
+Test(h1, refuses_another_expectation)
+{
+	say("GET /text HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(status(), 417);
+}
+
+Test(h1, refuses_a_body_over_the_limit)
+{
+	say("POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(status(), 413);
+}
+
+Test(h1, refuses_a_chunked_body_over_the_limit)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text),
+		"POST /text HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n%0101d\r\n", 0);
+	say(text);
+	cr_expect(hear());
+	cr_expect_eq(status(), 413);
+}
+
+Test(h1, answers_400_and_closes)
+{
+	say("GET /text HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(status(), 400);
+	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));
+}
+
+Test(h1, answers_a_bad_head_before_it_is_complete)
+{
+	say("GET /text HTTP/1.1\r\nHo st");
+	cr_expect(hear());
+	cr_expect_eq(status(), 400);
+}
+
+Test(h1, answers_431_to_a_head_over_the_limit)
+{
+	char text[1200];
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "GET / HTTP/1.1\r\nA: ", 19);
+	text[sizeof(text) - 1] = '\0';
+	say(text);
+	cr_expect(hear());
+	cr_expect_eq(status(), 431);
+}
+
+Test(h1, a_refused_request_is_no_prefix_of_the_next)
+{
+	say("GET /text HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\n" GET("/text"));
+	cr_expect(hear());
+	cr_expect_eq(count("HTTP/1.1 "), 1);
+}
+
+Test(h1, an_idle_connection_ends_at_its_deadline)
+{
+	pass(timeouts.idle_ms - 100);
+	cr_expect_not(hear());
+	pass(200);
+	cr_expect(hear());
+	cr_expect_eq(heard_n, 0);
+	close(peer);
+	peer = -1;
+	run();
+	cr_expect_eq(board->slot[0].closures[CLOSURE_TIMEOUT], 1);
+}
+
+Test(h1, a_slow_head_ends_with_408)
+{
+	say("GET /te");
+	for (int i = 0; i < 4; i++) {
+		pass(timeouts.header_ms / 4 + 20);
+		if (i < 3)
+			say("x");
+	}
+	cr_expect(hear(), "bytes do not move the deadline of a head");
+	cr_expect_eq(status(), 408);
+}
+
+Test(h1, a_slow_body_ends_with_408)
+{
+	say("POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1");
+	pass(timeouts.body_ms + 100);
+	cr_expect(hear());
+	cr_expect_eq(status(), 408);
+}
+
+Test(h1, a_peer_that_does_not_read_is_cut_off)
+{
+	say(GET("/big") GET("/big") GET("/big") GET("/big"));
+	cr_expect_eq(gone, 0);
+	pass(timeouts.write_ms + 100);
+	cr_expect_eq(gone, 1);
+	cr_expect_eq(board->slot[0].closures[CLOSURE_TIMEOUT], 1);
+}
+
+Test(h1, a_half_closed_peer_gets_the_whole_answer)
+{
+	cr_assert_gt(write(peer, GET("/big"), strlen(GET("/big"))), 0);
+	shutdown(peer, SHUT_WR);
+	run();
+	cr_expect(hear());
+	cr_expect_gt(heard_n, sizeof(body_text));
+	cr_expect_eq(gone, 1);
+	cr_expect_eq(board->slot[0].closures[CLOSURE_CLEAN], 1);
+}
+
+Test(h1, draining_answers_with_close)
+{
+	env.draining = true;
+	say(GET("/text"));
+	cr_expect(hear());
+	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));
+}
+
+Test(h1, idle_ones_end_only_when_nothing_has_come)
+{
+	conn_close_idle(&env, 1000);
+	cr_expect_not(hear(), "it has not been idle for long enough");
+	fake_clock_us += 1100 * 1000;
+	clock_update();
+	cr_assert_gt(write(peer, "G", 1), 0);
+	conn_close_idle(&env, 1000);
+	cr_expect_not(hear(), "a byte is in the socket: it counts as accepted");
+	say("ET /text HTTP/1.1\r\nHost: x\r\n\r\n");
+	hear();
+	cr_expect_eq(status(), 200);
+	fake_clock_us += 1100 * 1000;
+	clock_update();
+	conn_close_idle(&env, 1000);
+	cr_expect(hear());
+}
+
+Test(h1, the_last_request_of_the_limit_says_close)
+{
+	limits.requests_per_connection = 2;
+	say(GET("/text") GET("/text") GET("/text"));
+	cr_expect(hear());
+	cr_expect_eq(count("HTTP/1.1 200"), 2);
+	cr_expect_eq(count("Connection: close"), 1);
+	limits.requests_per_connection = 0;
+}
+
+Test(h1, every_byte_sent_is_counted)
+{
+	say(GET("/text"));
+	hear();
+	conn_close_all(&env);
+	cr_expect_eq(board->slot[0].bytes_sent, heard_n);
+	cr_expect_eq(board->slot[0].live, 0);
+}
