@@ -1,0 +1,296 @@
+/* Static files in a directory made for the test: what is served, what is refused, and how soon a
+ * change is seen. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../fake_clock.h"
+#include "base/clock.h"
+#include "handler/filecache.h"
+#include "handler/files.h"
+
+static char dir[] = "/tmp/latch-files-XXXXXX";
+static char *index_names[] = { (char[]){ "index.html" }, (char[]){ "index.txt" } };
+static struct files_options options = { .index = index_names, .nindex = 2 };
+static struct loop loop;
+static struct stream *s;
+
+static void put(const char *name, const char *text)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	cr_assert_not_null(f);
+	cr_assert_geq(fputs(text, f), 0);
+	cr_assert_eq(fclose(f), 0);
+}
+
+static const char *in_dir(const char *name)
+{
+	static char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void move(const char *from, const char *to)
+{
+	char *old = strdup(in_dir(from));
+
+	cr_assert_eq(rename(old, in_dir(to)), 0);
+	free(old);
+}
+
+static void setup(void)
+{
+	struct err e;
+
+	fake_clock_us = 1000000000;
+	clock_update();
+	cr_assert_not_null(mkdtemp(dir));
+	cr_assert_eq(mkdir(in_dir("root"), 0755), 0);
+	cr_assert_eq(mkdir(in_dir("root/sub"), 0755), 0);
+	cr_assert_eq(mkdir(in_dir("root/bare"), 0755), 0);
+	put("secret", "outside");
+	put("root/a.txt", "0123456789");
+	put("root/.hidden", "hidden");
+	put("root/sub/index.txt", "second index");
+	cr_assert_eq(symlink("a.txt", in_dir("root/inside")), 0);
+	cr_assert_eq(symlink("../secret", in_dir("root/outside")), 0);
+	cr_assert_eq(symlink("/etc/passwd", in_dir("root/absolute")), 0);
+	cr_assert_eq(mkfifo(in_dir("root/fifo"), 0644), 0);
+	options.root = strdup(in_dir("root"));
+	options.root_fd = open(options.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(options.root_fd, 0);
+	cr_assert_eq(loop_init(&loop, &e), 0);
+	s = calloc(1, sizeof(*s));
+	arena_init(&s->arena, STREAM_ARENA_MAX);
+	s->files = filecache_new(&loop);
+	cr_assert_not_null(s->files);
+}
+
+static void teardown(void)
+{
+	char command[300];
+
+	stream_discard_reply(s);
+	filecache_free(s->files);
+	arena_done(&s->arena);
+	free(s);
+	loop_done(&loop);
+	close(options.root_fd);
+	free(options.root);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(files, .init = setup, .fini = teardown);
+
+static int ask(enum http_method method, const char *path)
+{
+	stream_discard_reply(s);
+	arena_reset(&s->arena);
+	s->request.method = method;
+	s->path = s->target.path = str_of(path);
+	files_handle(s, &options);
+	return s->response.status;
+}
+
+static int get(const char *path)
+{
+	fields_clear(&s->request.fields);
+	return ask(HTTP_METHOD_GET, path);
+}
+
+static int get_with(const char *path, const char *name, const char *value)
+{
+	fields_clear(&s->request.fields);
+	fields_add(&s->request.fields, str_of(name), str_of(value));
+	return ask(HTTP_METHOD_GET, path);
+}
+
+static const char *field(const char *name)
+{
+	static char value[200];
+
+	for (unsigned i = 0; i < s->response.nfields; i++)
+		if (str_eq(s->response.field[i].name, str_of(name))) {
+			snprintf(value, sizeof(value), STR_FMT, STR_ARG(s->response.field[i].value));
+			return value;
+		}
+	return "(none)";
+}
+
+static const char *content(void)
+{
+	static char text[100];
+	const struct response *r = &s->response;
+
+	cr_assert(r->memory.p && r->memory.n < sizeof(text));
+	memcpy(text, r->memory.p, r->memory.n);
+	text[r->memory.n] = '\0';
+	return text;
+}
+
+/* Lets the loop hear of changes. */
+static void hear_changes(void)
+{
+	struct timer now = { .fn = timer_stop };
+
+	timer_set(&loop.timers, &now, clock_ms());
+	loop_turn(&loop);
+	timer_stop(&now);
+}
+
+Test(files, serves_a_file_with_its_fields)
+{
+	cr_expect_eq(get("/a.txt"), 200);
+	cr_expect_str_eq(content(), "0123456789");
+	cr_expect_eq(s->response.length, 10);
+	cr_expect_str_eq(field("Content-Type"), "text/plain; charset=utf-8");
+	cr_expect_str_eq(field("Accept-Ranges"), "bytes");
+	cr_expect_str_neq(field("ETag"), "(none)");
+	cr_expect_str_neq(field("Last-Modified"), "(none)");
+}
+
+Test(files, is_only_for_get_and_head)
+{
+	fields_clear(&s->request.fields);
+	cr_expect_eq(ask(HTTP_METHOD_HEAD, "/a.txt"), 200);
+	cr_expect_eq(ask(HTTP_METHOD_POST, "/a.txt"), 405);
+	cr_expect_str_eq(field("Allow"), "GET, HEAD");
+}
+
+Test(files, finds_the_first_index_there_is)
+{
+	cr_expect_eq(get("/sub/"), 200);
+	cr_expect_str_eq(content(), "second index");
+	cr_expect_eq(get("/bare/"), 403, "no index and no listing");
+}
+
+Test(files, sends_a_directory_to_its_slash)
+{
+	s->target.query = STR("?q");
+	cr_expect_eq(get("/sub"), 301);
+	cr_expect_str_eq(field("Location"), "/sub/?q");
+	s->target.query = (struct str){ NULL, 0 };
+	cr_expect_eq(get("//sub"), 301);
+	cr_expect_str_eq(field("Location"), "/sub/", "never to another host");
+}
+
+Test(files, knows_no_dotfiles_and_nothing_outside)
+{
+	static const char *const paths[] = { "/.hidden", "/sub/.hidden", "/outside", "/absolute",
+		"/none", "/a.txt/", "/a.txt/x", "//etc/passwd", "/...", "/sub//../../secret" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+		cr_expect_eq(get(paths[i]), 404, "%s", paths[i]);
+}
+
+Test(files, follows_links_that_stay_inside)
+{
+	cr_expect_eq(get("/inside"), 200);
+	cr_expect_str_eq(content(), "0123456789");
+}
+
+Test(files, does_not_wait_for_a_fifo)
+{
+	cr_expect_eq(get("/fifo"), 403);
+}
+
+Test(files, answers_conditions)
+{
+	char etag[ETAG_SIZE];
+
+	get("/a.txt");
+	snprintf(etag, sizeof(etag), "%s", field("ETag"));
+	cr_expect_eq(get_with("/a.txt", "If-None-Match", etag), 304);
+	cr_expect_str_eq(field("ETag"), etag);
+	cr_expect_eq(get_with("/a.txt", "If-None-Match", "\"other\""), 200);
+	cr_expect_eq(get_with("/a.txt", "If-Match", "\"other\""), 412);
+}
+
+Test(files, answers_a_range)
+{
+	cr_expect_eq(get_with("/a.txt", "Range", "bytes=2-4"), 206);
+	cr_expect_str_eq(content(), "234");
+	cr_expect_str_eq(field("Content-Range"), "bytes 2-4/10");
+	cr_expect_eq(get_with("/a.txt", "Range", "bytes=-3"), 206);
+	cr_expect_str_eq(content(), "789");
+	cr_expect_eq(get_with("/a.txt", "Range", "bytes=10-"), 416);
+	cr_expect_str_eq(field("Content-Range"), "bytes */10");
+}
+
+Test(files, a_large_file_comes_from_its_descriptor)
+{
+	char text[100];
+	int fd = open(in_dir("root/large"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(ftruncate(fd, FILECACHE_SMALL), 0);
+	cr_assert_eq(pwrite(fd, "the end", 7, FILECACHE_SMALL), 7);
+	close(fd);
+	cr_expect_eq(get_with("/large", "Range", "bytes=-7"), 206);
+	cr_assert_not_null(s->response.source);
+	cr_expect_null(s->response.memory.p);
+	cr_expect_eq(s->response.source->read(s->response.source, text, 7), 7);
+	cr_expect_eq(memcmp(text, "the end", 7), 0);
+}
+
+Test(files, sees_a_change_in_place_at_once)
+{
+	get("/a.txt");
+	put("root/a.txt", "changed");
+	hear_changes();
+	cr_expect_eq(get("/a.txt"), 200);
+	cr_expect_str_eq(content(), "changed");
+}
+
+Test(files, sees_a_replaced_and_a_deleted_file_at_once)
+{
+	get("/a.txt");
+	put("root/new", "replaced");
+	move("root/new", "root/a.txt");
+	hear_changes();
+	get("/a.txt");
+	cr_expect_str_eq(content(), "replaced");
+	cr_assert_eq(unlink(in_dir("root/a.txt")), 0);
+	hear_changes();
+	cr_expect_eq(get("/a.txt"), 404);
+}
+
+Test(files, looks_again_after_a_second)
+{
+	get("/sub/");
+	move("root/sub", "root/gone");
+	fake_clock_us += (FILECACHE_FRESH_MS + 1) * 1000;
+	clock_update();
+	cr_expect_eq(get("/sub/"), 404);
+}
+
+Test(files, a_response_keeps_what_it_began_with)
+{
+	get("/a.txt");
+	put("root/a.txt", "changed");
+	hear_changes();
+	cr_expect_str_eq(content(), "0123456789");
+}
+
+Test(files, remembers_no_more_than_its_bound)
+{
+	char name[40];
+
+	for (int i = 0; i < FILECACHE_ENTRIES + 50; i++) {
+		snprintf(name, sizeof(name), "root/%d", i);
+		put(name, "x");
+		snprintf(name, sizeof(name), "/%d", i);
+		cr_assert_eq(get(name), 200);
+	}
+	cr_expect_null(filecache_find(s->files, &options, STR("/0")), "the oldest have gone");
+}
