@@ -207,6 +207,7 @@ class Latchd:
 
     def start(self, wait=True):
         self.write_config()
+        since = self.notes.mark()
         self._open_notify()
         reports = self.dir / "san"
         reports.mkdir(exist_ok=True)
@@ -222,7 +223,7 @@ class Latchd:
         for stream, lines in ((self.process.stderr, self.log), (self.process.stdout, self.output)):
             threading.Thread(target=self._collect, args=(stream, lines), daemon=True).start()
         if wait:
-            self.wait_ready()
+            self.wait_ready(since)
         return self
 
     @staticmethod
@@ -372,7 +373,7 @@ class Latchd:
         return Peer(**options)
 
     def curl(self, *args, name="localhost", port=None, input=None):
-        return curl(*args, f"--resolve={name}:{port or self.port}:127.0.0.1", input=input)
+        return curl("--resolve", f"{name}:{port or self.port}:127.0.0.1", *args, input=input)
 
     def url(self, path="/", name="localhost"):
         return f"https://{name}:{self.port}{path}"

@@ -31,7 +31,7 @@ class Config(TestCase):
         path.write_text(text)
         return path
 
-    def test(self, text, name="latchd.conf"):
+    def check(self, text, name="latchd.conf"):
         path = self.write(text, name)
         return latchd("-t", "-c", path)
 
@@ -45,14 +45,14 @@ class Config(TestCase):
         return found
 
     def one_error(self, text, line, pattern):
-        out = self.test(text)
+        out = self.check(text)
         self.assertEqual(out.returncode, 78, out.stderr)
         found = self.errors(out)
         self.assertIn(line, found, out.stderr)
         self.assertRegex(" / ".join(found[line]), pattern)
 
     def test_a_good_one_is_silent(self):
-        out = self.test(GOOD)
+        out = self.check(GOOD)
         self.assertEqual((out.returncode, out.stdout, out.stderr), (0, "", ""))
 
     def test_the_ten_mistakes(self):
@@ -75,22 +75,19 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
     private_key = "@DIR@/missing.key";
     routes = ( { path = "/"; }, { path = "no-slash"; redirect = { to = "/$hots"; }; } ); } );
 """
-        out = self.test(lines)
+        out = self.check(lines)
         self.assertEqual(out.returncode, 78, out.stderr)
         found = self.errors(out)
         for line, pattern in (
                 (1, "workers"), (3, "sigpipe.*(ignore|log|default)"), (4, "idel.*idle"),
                 (4, "handshake"), (5, "connections"), (6, "header_fields"), (7, "keep"),
-                (9, "https"), (10, str(self.ports[0])), (14, "nowhere"), (15, "htps")):
+                (9, '"https"'), (10, str(self.ports[0])), (13, "other\\.key.*certificate"), (14, "nowhere"), (15, "htps"), (16, "missing\\.pem"), (18, "handler"),
+                (18, "no-slash"), (18, r"\$hots")):
             text = " / ".join(found.get(line, []))
             self.assertRegex(text, pattern, f"line {line} of:\n{out.stderr}")
-        # Places of these may be the value's or the site's line.
-        everything = out.stdout + out.stderr
-        for pattern in ("x\\.example", "missing\\.pem", "hots", "no-slash", "match"):
-            self.assertRegex(everything, rf"latchd\.conf:\d+: .*{pattern}")
 
     def test_a_syntax_error_has_its_line_and_what_was_expected(self):
-        self.one_error("workers = 2;\nuser = \"nobody\"\ngroup = \"nogroup\";\n", 2, "(?i)expected|;")
+        self.one_error("workers = 2;\nuser = \"nobody\"\ngroup \"nogroup\";\n", 3, "(?i)expected")
         self.one_error("workers = 2;\nlisteners = ( { name = \"a\"; }, );\n", 2, "(?i)expected")
         self.one_error("workers = 10M;\n", 1, "(?i)expected|10M|M")
 
@@ -112,7 +109,7 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
 
     def test_errors_in_an_included_file_name_that_file(self):
         self.write("limits = {\n  conections = 5; };\n", "more.conf")
-        out = self.test("@include \"more.conf\"\n" + GOOD)
+        out = self.check("@include \"more.conf\"\n" + GOOD)
         self.assertEqual(out.returncode, 78)
         self.assertRegex(out.stderr + out.stdout, r"more\.conf:2: .*conections.*connections")
 
@@ -122,7 +119,7 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
         self.assertIn("none.conf", out.stderr + out.stdout)
 
     def test_a_missing_site_or_listener(self):
-        out = self.test("workers = 1;\n")
+        out = self.check("workers = 1;\n")
         self.assertEqual(out.returncode, 78, out.stderr)
 
     def test_print_is_a_fixed_point(self):
@@ -134,6 +131,7 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
         self.assertIn("handshake", first.stdout)
 
     def test_test_creates_nothing(self):
+        self.dir.chmod(0o777)
         path = self.write(GOOD.replace("workers = 2;", f'log = {{ target = "{self.dir}/new.log"; }};'))
         before = sorted(os.listdir(self.dir))
         out = latchd("-t", "-c", path)
@@ -159,9 +157,9 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
 
     def test_an_encrypted_key(self):
         locked = GOOD.replace("ecdsa.pem", "rsa.pem").replace("ecdsa.key", "encrypted.key")
-        self.assertEqual(self.test(locked).returncode, 78)
+        self.assertEqual(self.check(locked).returncode, 78)
         for phrase, code in (("passphrase", 0), ("wrong-passphrase", 78)):
-            out = self.test(locked.replace(
+            out = self.check(locked.replace(
                 "default = true;", f'default = true; passphrase_file = "@CERTS@/{phrase}";'))
             self.assertEqual(out.returncode, code, out.stderr)
 

@@ -1,7 +1,7 @@
 """Bounds: heads, fields, bodies, requests, connections; and that one client cannot hold up others."""
 import unittest
 
-from harness import Latchd, TestCase
+from harness import DEFAULT_CONFIG, Latchd, TestCase
 
 LIMITS = 'limits = { header_size = "4K"; header_fields = 20; body_size = "10K"; requests_per_connection = 5; };'
 
@@ -62,10 +62,8 @@ class Limits(TestCase):
 
 class Connections(TestCase):
     def test_a_full_worker_lets_others_wait(self):
-        with Latchd(extra="limits = { connections = 4; };", files={"a.txt": b"A"}) as d:
-            d.stop()
-            d.template = d.template.replace("workers = 2;", "workers = 1;")
-            d.start()
+        with Latchd(config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 1;"),
+                    extra="limits = { connections = 4; };", files={"a.txt": b"A"}) as d:
             held = [d.peer() for _ in range(4)]
             waiting = d.peer(handshake=False)   # in the queue of the kernel
             for p in held:

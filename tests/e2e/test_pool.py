@@ -116,10 +116,8 @@ class Pool(TestCase):
         d._close_notify()
 
     def test_a_stopped_worker_does_not_hold_up_others(self):
-        with Latchd(files={"a.txt": b"A"}) as d:
-            d.stop()
-            d.template = d.template.replace("workers = 2;", "workers = 4;")
-            d.start()
+        with Latchd(config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 4;"),
+                    files={"a.txt": b"A"}) as d:
             victim = d.workers()[0]
             os.kill(victim, signal.SIGSTOP)
             try:

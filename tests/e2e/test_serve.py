@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import unittest
 
-from harness import Latchd, Peer, TestCase, certificates, client_context, curl
+from harness import DEFAULT_CONFIG, Latchd, TestCase, client_context
 
 BIG = bytes(range(256)) * 4096 * 20   # 20 MiB
 
@@ -164,7 +164,7 @@ class Protocol(TestCase):
     def test_http_1_0_keep_alive_when_asked(self):
         with self.d.peer() as p:
             for _ in range(2):
-                p.send("GET /a.txt HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                p.send("GET /a.txt HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")
                 r = p.read_response()
                 self.assertEqual(r.headers["connection"].lower(), "keep-alive")
 
@@ -392,12 +392,8 @@ class Formats(TestCase):
         for form, pattern in (
                 ("common", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+$'),
                 ("combined", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+ "-" "agent"$')):
-            with Latchd(extra="") as d:
-                d.stop()
-                d.template = d.template.replace(
-                    'target = "stderr"; }', f'target = "stderr"; access = {{ target = "stderr"; '
-                    f'format = "{form}"; }}; }}')
-                d.start()
+            access = f'target = "stderr"; access = {{ target = "stderr"; format = "{form}"; }}; }}'
+            with Latchd(config=DEFAULT_CONFIG.replace('target = "stderr"; }', access)) as d:
                 d.fetch("/x", headers={"User-Agent": "agent"})
                 d.log.wait(pattern)
 
