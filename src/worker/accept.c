@@ -189,6 +189,11 @@ void accept_stop(struct accept *a)
 		leave(a);
 	if (a->started && a->poke.fd >= 0)
 		loop_unwatch(a->loop, &a->poke);
+	/* A listener that nobody else has any more must refuse, not let clients wait for nothing. */
+	for (size_t i = 0; a->started && i < a->nlisteners; i++) {
+		close(a->listeners[i].watch.fd);
+		a->listeners[i].watch.fd = -1;
+	}
 	a->started = false;
 }
 

@@ -47,7 +47,8 @@ struct accept {
 int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in);
 void accept_done(struct accept *a);
 void accept_start(struct accept *a);
-/* Leaves the listeners for good; connections that were accepted stay. */
+/* Leaves the listeners for good and closes our descriptors of them; connections that were accepted
+ * stay. */
 void accept_stop(struct accept *a);
 /* A connection has ended. */
 void accept_connection_gone(struct accept *a);
