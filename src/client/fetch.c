@@ -306,16 +306,21 @@ static enum outcome open_link(struct fetch *f, struct err *e)
 		.verify = !o->insecure,
 		.timeout_ms = o->timeout_ms,
 	};
+	struct report *report = f->env->report;
 	enum outcome r = link_open(&f->link, &lo, e);
 
-	if (r != OUTCOME_OK) {
-		if (f->link.address[0])
-			report_fact(f->env->report, "connected to %s", f->link.address);
+	if (r != OUTCOME_OK && f->link.address[0] && !f->link.session.handshaken)
+		report_fact(report, "connected to %s", f->link.address);
+	else if (f->link.address[0])
+		report_link(report, &f->link);
+	if (r != OUTCOME_OK)
 		return r;
-	}
+	if (f->url->tls && o->insecure)
+		report_fact(report, "certificate not verified (-k)");
+	else if (f->url->tls)
+		report_fact(report, "certificate verified: its chain, and the name %s", f->host);
 	f->link.tick = tick;
 	f->link.tick_arg = f;
-	report_link(f->env->report, &f->link, o->insecure ? NULL : f->host);
 	return OUTCOME_OK;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { WIDTH_DEFAULT = 80, BAR_MIN = 8, BAR_MAX = 40, TEXT_SIZE = 96 };
+enum { WIDTH_DEFAULT = 80, BAR_MIN = 8, BAR_MAX = 40, TEXT_SIZE = 128 };
 
 void progress_init(struct progress *p, int fd)
 {

@@ -121,7 +121,7 @@ void report_lines(struct report *r, char mark, struct str text)
 	buf_done(&out);
 }
 
-void report_link(struct report *r, const struct link *l, const char *verified)
+void report_link(struct report *r, const struct link *l)
 {
 	const struct session *s = &l->session;
 	struct buf facts;
@@ -141,10 +141,6 @@ void report_link(struct report *r, const struct link *l, const char *verified)
 	tls_facts_describe_peer(s->ssl, &facts);
 	report_lines(r, '*', buf_str(&facts));
 	buf_done(&facts);
-	if (verified)
-		report_fact(r, "certificate verified: its chain, and the name %s", verified);
-	else
-		report_fact(r, "certificate not verified (-k)");
 }
 
 void report_closure(struct report *r, enum closure closure, bool tls)

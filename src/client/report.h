@@ -28,9 +28,8 @@ void report_warning(struct report *r, const char *subject, const char *text);
 void report_fact(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Every line of the text behind the mark: '*', '>' or '<', with -v. */
 void report_lines(struct report *r, char mark, struct str text);
-/* Address, and with TLS version, cipher, resumption, ALPN and certificate, with -v. `verified`: the
- * name it was verified for, or NULL. */
-void report_link(struct report *r, const struct link *l, const char *verified);
+/* Address, and with TLS version, cipher, resumption, ALPN and certificate, with -v. */
+void report_link(struct report *r, const struct link *l);
 /* How the connection ended, with -v. */
 void report_closure(struct report *r, enum closure closure, bool tls);
 

@@ -3,6 +3,7 @@ client is judged without latchd. A server listens before its constructor returns
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 
 import harness
@@ -20,12 +21,26 @@ def server_context(certificate="ecdsa", version=None, alpn=("http/1.1",)):
     return context
 
 
+def drain(sock, fin=False):
+    """Reads until the other side is gone, then closes: so no RST destroys what was sent."""
+    with sock:
+        try:
+            if fin:
+                sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
+        except OSError:
+            pass
+
+
 class Connection:
     """One accepted connection, with each way to end it by name."""
 
     def __init__(self, sock, context):
-        self.raw = sock
-        self.stream = context.wrap_socket(sock, server_side=True) if context else sock
+        self.stream = sock
+        if context:     # with its own descriptor, so that a failed handshake leaves the socket
+            self.stream = context.wrap_socket(sock.dup(), server_side=True)
+            sock.close()
         self.tls = context is not None
 
     def read_head(self):
@@ -41,37 +56,39 @@ class Connection:
         self.stream.sendall(data)
 
     def close_notify(self):
-        """Ours, and then waits for the client's."""
+        """Ours, and then waits for the client's. Without TLS only the FIN."""
         try:
-            self.raw = self.stream.unwrap()
-        except (ssl.SSLError, OSError):
+            if self.tls:
+                self.stream.unwrap()
+        except OSError:
             pass
         self.close()
 
     def fin(self):
         """FIN without close_notify; then reads until the client is gone, so that no RST follows."""
-        sock = socket.socket(fileno=self.stream.detach()) if self.tls else self.stream
-        sock.shutdown(socket.SHUT_WR)
-        try:
-            while sock.recv(65536):
-                pass
-        except OSError:
-            pass
-        sock.close()
+        drain(self._bare(), fin=True)
 
     def reset(self):
         self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
+    def reset_when_told(self, event):
+        """A reset destroys what the client has not read yet: only after `event` says that it has."""
+        if not event.wait(harness.PATIENCE):
+            raise OSError("nobody told the server to reset")
+        self.reset()
+
+    def reset_after_close_notify(self):
+        """The client's close_notify shows that it has the whole message."""
+        self.stream.recv(1)
+        self.reset()
+
     def wait_gone(self):
         """Stays open, and silent, until the client goes."""
-        sock = socket.socket(fileno=self.stream.detach()) if self.tls else self.stream
-        try:
-            while sock.recv(65536):
-                pass
-        except OSError:
-            pass
-        sock.close()
+        drain(self._bare())
+
+    def _bare(self):
+        return socket.socket(fileno=self.stream.detach()) if self.tls else self.stream
 
     def close(self):
         self.stream.close()
@@ -102,9 +119,9 @@ class Server:
                 return
             try:
                 self.script(Connection(sock, self.context))
-            except (OSError, ssl.SSLError) as e:
+            except OSError as e:    # ssl.SSLError is one
                 self.errors.append(e)
-                sock.close()
+                drain(sock, fin=True)
 
     def url(self, path="/", name=None):
         scheme = "https" if self.context else "http"
@@ -136,6 +153,15 @@ def with_length(body, status="200 OK", fields=""):
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body
 
 
+def resetting(answer, event):
+    """A script: read the request, send the answer, reset once it has arrived."""
+    def script(connection):
+        connection.read_head()
+        connection.send(answer)
+        connection.reset_when_told(event)
+    return script
+
+
 class LatchTestCase(harness.TestCase):
     def latch(self, *args, ca=True, code=0, **options):
         """Runs latch and checks its exit code; the run, with out and err."""
@@ -145,6 +171,21 @@ class LatchTestCase(harness.TestCase):
         run.out = run.stdout
         self.assertEqual(run.returncode, code, f"latch {' '.join(map(str, args))}:\n{run.err}")
         return run
+
+    def fetch_and_reset(self, answer, content, *args, context=None, tls=True):
+        """One run whose connection is reset when `content` has come out of latch; exit code, errors."""
+        arrived = threading.Event()
+        if tls and context is None:
+            context = server_context()
+        with Server(resetting(answer, arrived), context if tls else None) as server:
+            with subprocess.Popen(
+                    [harness.LATCH, "--ca", harness.certificates() / "ca.pem", *args, server.url(),
+                     "--connect", "127.0.0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+                self.assertEqual(run.stdout.read(len(content)), content)
+                arrived.set()
+                rest, err = run.communicate(timeout=harness.PATIENCE)
+        self.assertEqual(rest, b"")
+        return run.returncode, err.decode()
 
     def fetch(self, script, *args, context=None, tls=True, **options):
         """One run against a server made for it."""

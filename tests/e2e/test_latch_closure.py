@@ -1,6 +1,7 @@
 """Truncation told apart from a whole message, strict and lenient: CONTRACT "Exit codes of a fetch"."""
 import unittest
 
+import harness
 from latch_peer import LatchTestCase, answering, server_context, with_length
 
 WHOLE = with_length(b"hello")
@@ -38,8 +39,8 @@ class Closure(LatchTestCase):
                 self.assertIn("whole, but the server closed without close_notify", run.err)
 
     def test_whole_and_then_reset(self):
-        self.fetch(answering(WHOLE, "reset"), *LENIENT)
-        run = self.fetch(answering(WHOLE, "reset"), *STRICT, code=9)
+        self.fetch(answering(WHOLE, "reset_after_close_notify"), *LENIENT)
+        run = self.fetch(answering(WHOLE, "reset_after_close_notify"), *STRICT, code=9)
         self.assertIn("reset", run.err)
 
     def test_whole_and_then_silence(self):
@@ -73,14 +74,21 @@ class Closure(LatchTestCase):
         self.assertNotEqual(run.err, "", "errors are told")
 
     def test_until_close_and_reset(self):
-        run = self.in_both(UNTIL_CLOSE, "reset", 8)
-        self.assertIn("reset", run.err)
+        for mode in MODES:
+            for tls in (True, False):
+                code, err = self.fetch_and_reset(UNTIL_CLOSE, b"hello", *mode, tls=tls)
+                self.assertEqual(code, 8, err)
+                self.assertIn("ends with the connection, and that was reset", err)
 
     def test_a_length_cut_short(self):
-        for end in ("close_notify", "fin", "reset"):
+        for end in ("close_notify", "fin"):
             run = self.in_both(WHOLE[:-2], end, 8)
             self.assertIn("3 of 5 bytes came", run.err)
             self.assertEqual(run.out, b"hel")
+        for mode in MODES:
+            code, err = self.fetch_and_reset(WHOLE[:-2], b"hel", *mode)
+            self.assertEqual(code, 8, err)
+            self.assertIn("reset inside the content; 3 of 5 bytes came", err)
 
     def test_a_chunk_cut_short(self):
         for cut in (2, 5, 7, 9, 12, 16):
@@ -94,14 +102,13 @@ class Closure(LatchTestCase):
                 self.in_both(answer, end, 8)
 
     def test_the_file_keeps_what_arrived(self):
-        import harness
         target = harness.scratch() / "out"
         run = self.fetch(answering(WHOLE[:-2], "fin"), "-o", target, code=8)
         self.assertEqual(target.read_bytes(), b"hel")
         self.assertIn(f"{target} keeps the 3 bytes that arrived", run.err)
 
     def test_verbose_names_the_closure(self):
-        for end, word in (("close_notify", "clean"), ("fin", "truncated"), ("reset", "reset"),
+        for end, word in (("close_notify", "clean"), ("fin", "truncated"), ("reset_after_close_notify", "reset"),
                           ("wait_gone", "local")):
             run = self.fetch(answering(WHOLE, end), "-v")
             self.assertIn(f"* closure {word}: ", run.err)
@@ -131,7 +138,6 @@ class Closure(LatchTestCase):
                 run = self.fetch(answering(answer, "close"), *mode, tls=False)
                 self.assertEqual((run.out, run.err), (b"hello", ""))
             self.fetch(answering(WHOLE[:-1], "close"), *mode, tls=False, code=8)
-            self.fetch(answering(UNTIL_CLOSE, "reset"), *mode, tls=False, code=8)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ Test(report, a_plain_connection_is_called_so)
 	struct link l = { .address = "127.0.0.1:80" };
 
 	r.verbose = true;
-	report_link(&r, &l, NULL);
+	report_link(&r, &l);
 	cr_expect_str_eq(written(), "* connected to 127.0.0.1:80, without TLS\n");
 }
 
