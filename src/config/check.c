@@ -1,5 +1,5 @@
-/* What must hold between the parts: listeners and sites, and the choices that deserve a warning. It looks at
- * no file and no user database, so it gives the same answer everywhere. */
+/* What must hold between the parts: listeners and sites, and the choices that deserve a warning. It
+ * looks at no file and no user database, so it gives the same answer everywhere. */
 #include "config/check.h"
 
 #include <netinet/in.h>
@@ -33,7 +33,8 @@ static bool is_any(const struct sock_address *a)
 /* Would the kernel refuse the second of the two? */
 static bool collide(const struct sock_address *a, const struct sock_address *b)
 {
-	if (a->storage.ss_family == AF_UNIX || b->storage.ss_family == AF_UNIX || !strcmp(a->text, b->text))
+	if (a->storage.ss_family == AF_UNIX || b->storage.ss_family == AF_UNIX ||
+		!strcmp(a->text, b->text))
 		return !strcmp(a->text, b->text) && (a->storage.ss_family == AF_UNIX || port_of(a));
 	if (!port_of(a) || port_of(a) != port_of(b))
 		return false;
@@ -54,11 +55,13 @@ static void check_listener_pair(const struct config *c, const struct config_list
 			"the listener at line %d has the name \"%.60s\" already; give each its own",
 			first->place.line, second->name);
 	}
-	if (!first->address_text || !second->address_text || !collide(&first->address, &second->address))
+	if (!first->address_text || !second->address_text ||
+		!collide(&first->address, &second->address))
 		return;
 	p = config_place_of(c, &second->address_text, &second->place);
 	findings_error(f, ERR_CONFIG, p.file, p.line,
-		"\"%.100s\" is taken already by \"%.100s\" at line %d; use another port or remove one of them",
+		"\"%.100s\" is taken already by \"%.100s\" at line %d; use another port or remove "
+		"one of them",
 		second->address_text, first->address_text,
 		config_place_of(c, &first->address_text, &first->place).line);
 }
@@ -69,7 +72,8 @@ static void check_listeners(const struct config *c, struct findings *f)
 
 	if (!c->nlisteners)
 		findings_error(f, ERR_CONFIG, p.file, p.line ? p.line : 1,
-			"there are no listeners; expected at least one: listeners = ( { name = \"https\"; address = "
+			"there are no listeners; expected at least one: listeners = ( { name = "
+			"\"https\"; address = "
 			"\"*:443\"; } );");
 	for (size_t i = 0; i < c->nlisteners; i++) {
 		const struct config_listener *l = &c->listeners[i];
@@ -77,7 +81,8 @@ static void check_listeners(const struct config *c, struct findings *f)
 		p = config_place_of(c, &l->name, &l->place);
 		if (l->name && !l->name[0])
 			findings_error(f, ERR_CONFIG, p.file, p.line,
-				"the name of the listener is empty; expected one that sites can refer to");
+				"the name of the listener is empty; expected one that sites can "
+				"refer to");
 		for (size_t k = 0; k < i; k++)
 			check_listener_pair(c, &c->listeners[k], l, f);
 	}
@@ -91,8 +96,8 @@ static const struct config_listener *find_listener(const struct config *c, const
 	return NULL;
 }
 
-static void report_unknown_listener(const struct config *c, const struct config_site *site, size_t at,
-	struct findings *f)
+static void report_unknown_listener(
+	const struct config *c, const struct config_site *site, size_t at, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &site->listeners[at], &site->place);
 	const char *best = NULL;
@@ -109,51 +114,66 @@ static void report_unknown_listener(const struct config *c, const struct config_
 	}
 	findings_error(f, ERR_CONFIG, p.file, p.line,
 		"there is no listener with the name \"%.60s\"; %s%.60s%s", site->listeners[at],
-		best ? "did you mean \"" : "add it to listeners", best ? best : "", best ? "\"?" : "");
+		best ? "did you mean \"" : "add it to listeners", best ? best : "",
+		best ? "\"?" : "");
+}
+
+static bool all_listeners_known(
+	const struct config *c, const struct config_site *site, struct findings *f)
+{
+	bool known = true;
+
+	for (size_t i = 0; i < site->nlisteners; i++) {
+		if (find_listener(c, site->listeners[i]))
+			continue;
+		report_unknown_listener(c, site, i, f);
+		known = false;
+	}
+	return known;
+}
+
+/* A listener of the kind that the site is on; NULL: none. */
+static const struct config_listener *find_reached(
+	const struct config *c, const struct config_site *site, bool tls)
+{
+	for (size_t i = 0; i < c->nlisteners; i++)
+		if (c->listeners[i].tls == tls && config_site_is_on(site, &c->listeners[i]))
+			return &c->listeners[i];
+	return NULL;
 }
 
 /* The site and the kinds of listener that it is on. */
 static void check_reach(const struct config *c, const struct config_site *site, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &site->listeners, &site->place);
-	const struct config_listener *secure = NULL, *plain = NULL;
-	bool unknown = false;
+	const struct config_listener *secure = find_reached(c, site, true);
+	const struct config_listener *plain = find_reached(c, site, false);
+	bool known = all_listeners_known(c, site, f);
 
-	for (size_t i = 0; i < site->nlisteners; i++) {
-		if (find_listener(c, site->listeners[i]))
-			continue;
-		report_unknown_listener(c, site, i, f);
-		unknown = true;
-	}
-	for (size_t i = 0; i < c->nlisteners; i++) {
-		if (!config_site_is_on(site, &c->listeners[i]))
-			continue;
-		if (c->listeners[i].tls)
-			secure = &c->listeners[i];
-		else
-			plain = &c->listeners[i];
-	}
-	if (!secure && !plain && !unknown && c->nlisteners)
-		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the site is on no listener; %s", site->npairs
-			? "it has a certificate, and no listener is TLS: add one"
-			: "it has no certificate, and no listener is plain: give it a certificate, or add a "
-			  "listener with tls = false");
 	if (secure && !site->npairs)
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the site is on the TLS listener \"%.60s\" and has no certificate; add certificate and "
-			"private_key", secure->name ? secure->name : "");
-	if (site->npairs && plain && !secure && !unknown) {
-		p = site->pairs[0].place.line ? site->pairs[0].place : p;
-		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the site has a certificate but is only on the plain listener \"%.60s\"; remove the "
-			"certificate, or put the site on a TLS listener", plain->name ? plain->name : "");
-	}
+			"the site is on the TLS listener \"%.60s\" and has no certificate; add "
+			"certificate and private_key",
+			secure->name ? secure->name : "");
+	if (secure || !known || !c->nlisteners)
+		return;
+	if (!plain)
+		findings_error(f, ERR_CONFIG, p.file, p.line, "the site is on no listener; %s",
+			site->npairs ? "it has a certificate, and no listener is TLS: add one"
+				     : "it has no certificate, and no listener is plain: give it a "
+				       "certificate, or add a listener with tls = false");
+	if (!plain || !site->npairs)
+		return;
+	p = site->pairs[0].place.line ? site->pairs[0].place : p;
+	findings_error(f, ERR_CONFIG, p.file, p.line,
+		"the site has a certificate but is only on the plain listener \"%.60s\"; remove "
+		"the certificate, or put the site on a TLS listener",
+		plain->name ? plain->name : "");
 }
 
 /* Which earlier site has the name on the listener; itself where it has the name twice. */
-static const struct config_site *find_holder(const struct config *c, const struct config_listener *l,
-	const char *name)
+static const struct config_site *find_holder(
+	const struct config *c, const struct config_listener *l, const char *name)
 {
 	for (size_t i = 0; i < c->nsites; i++) {
 		const struct config_site *s = &c->sites[i];
@@ -165,8 +185,8 @@ static const struct config_site *find_holder(const struct config *c, const struc
 	return NULL;
 }
 
-static void add_names(const struct config *c, const struct config_listener *l, struct config_site *site,
-	struct names *names, struct findings *f)
+static void add_names(const struct config *c, const struct config_listener *l,
+	struct config_site *site, struct names *names, struct findings *f)
 {
 	const struct config_site *holder;
 	struct config_place p;
@@ -183,14 +203,17 @@ static void add_names(const struct config *c, const struct config_listener *l, s
 		holder = find_holder(c, l, site->names[i]);
 		p = config_place_of(c, &site->names[i], &site->place);
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the name \"%.100s\" is taken already on the listener \"%.60s\", by the site at line %d; a "
-			"name is in one site of a listener", site->names[i], l->name ? l->name : "",
+			"the name \"%.100s\" is taken already on the listener \"%.60s\", by the "
+			"site at line %d; a "
+			"name is in one site of a listener",
+			site->names[i], l->name ? l->name : "",
 			holder ? holder->place.line : site->place.line);
 	}
 }
 
 /* The sites of one listener among each other. */
-static void check_listener_sites(const struct config *c, const struct config_listener *l, struct findings *f)
+static void check_listener_sites(
+	const struct config *c, const struct config_listener *l, struct findings *f)
 {
 	const struct config_site *first = NULL;
 	struct names *names = names_new();
@@ -207,16 +230,19 @@ static void check_listener_sites(const struct config *c, const struct config_lis
 		p = config_place_of(c, &site->is_default, &site->place);
 		if (site->is_default && first)
 			findings_error(f, ERR_CONFIG, p.file, p.line,
-				"the listener \"%.60s\" has a default site already, the one at line %d; expected one "
-				"at most", l->name ? l->name : "", first->place.line);
+				"the listener \"%.60s\" has a default site already, the one at "
+				"line %d; expected one "
+				"at most",
+				l->name ? l->name : "", first->place.line);
 		else if (site->is_default)
 			first = site;
 	}
 	if (!names)
 		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
-	else if (!n && c->nsites)
+	else if (!n && c->nsites && l->name)
 		findings_error(f, ERR_CONFIG, l->place.file, l->place.line,
-			"no site is on the listener \"%.60s\"; name it in the listeners of a site, or remove it",
+			"no site is on the listener \"%.60s\"; name it in the listeners of a "
+			"site, or remove it",
 			l->name ? l->name : "");
 	names_free(names);
 }
@@ -227,15 +253,18 @@ static void check_choices(const struct config *c, struct findings *f)
 
 	if (c->sigpipe == SIGPIPE_DEFAULT)
 		findings_warning(f, p.file, p.line,
-			"sigpipe = \"default\" lets any client kill a worker by closing its connection early");
+			"sigpipe = \"default\" lets any client kill a worker by closing its "
+			"connection early");
 	p = config_place_of(c, &c->user, NULL);
-	if (c->user_is_set && c->user && !strcmp(c->user, "root"))
+	if (c->path && c->user_is_set && c->user && !strcmp(c->user, "root"))
 		findings_warning(f, p.file, p.line,
-			"workers run as root; a user of their own, such as \"latchd\", is much safer");
+			"workers run as root; a user of their own, such as \"latchd\", is much "
+			"safer");
 	p = config_place_of(c, &c->reload_drain_ms, NULL);
 	if (c->reload_drain_ms == 0)
 		findings_warning(f, p.file, p.line,
-			"reload.drain = \"0\" cuts every request that runs when the server reloads or stops");
+			"reload.drain = \"0\" cuts every request that runs when the server "
+			"reloads or stops");
 }
 
 void config_check(struct config *c, struct findings *f)
@@ -246,7 +275,8 @@ void config_check(struct config *c, struct findings *f)
 	check_listeners(c, f);
 	if (!c->nsites)
 		findings_error(f, ERR_CONFIG, p.file, p.line ? p.line : 1,
-			"there are no sites; expected at least one: sites = ( { names = [ \"*\" ]; routes = ( ... ); } "
+			"there are no sites; expected at least one: sites = ( { names = [ \"*\" "
+			"]; routes = ( ... ); } "
 			");");
 	for (size_t i = 0; i < c->nsites; i++) {
 		check_site(c, &c->sites[i], f);

@@ -1,5 +1,5 @@
-/* The configuration as a thing: giving it back, and the questions that all who hold one may ask. Refuses to
- * read or judge anything. */
+/* The configuration as a thing: giving it back, and the questions that all who hold one may ask.
+ * Refuses to read or judge anything. */
 #include "config/config.h"
 
 #include <stdlib.h>
@@ -110,8 +110,8 @@ void config_free(struct config *c)
 	free(c);
 }
 
-struct config_place config_place_of(const struct config *c, const void *target,
-	const struct config_place *otherwise)
+struct config_place config_place_of(
+	const struct config *c, const void *target, const struct config_place *otherwise)
 {
 	size_t low = 0, high = c->nmarks;
 

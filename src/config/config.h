@@ -41,7 +41,7 @@ struct config_listener {
 	struct closing_policy shutdown; /* the global one where the listener has none */
 	int backlog;
 	/* opened: */
-	struct tls_sites *tls_sites;    /* NULL on plain */
+	struct tls_sites *tls_sites; /* NULL on plain */
 	struct route_table routes;
 };
 
@@ -50,13 +50,19 @@ struct config_pair {
 	char *certificate, *private_key; /* absolute paths */
 };
 
-enum config_handler { CONFIG_HANDLER_NONE, CONFIG_HANDLER_FILES, CONFIG_HANDLER_REDIRECT, CONFIG_HANDLER_STATUS };
+enum config_handler {
+	CONFIG_HANDLER_NONE,
+	CONFIG_HANDLER_FILES,
+	CONFIG_HANDLER_REDIRECT,
+	CONFIG_HANDLER_STATUS
+};
 
 struct config_route {
 	struct config_place place;
 	char *path;
-	bool has_files, has_redirect, has_status; /* as written; config/check makes `handler` of it */
-	bool files_are_open;                       /* files.root_fd is ours */
+	bool has_files, has_redirect,
+		has_status;  /* as written; config/check makes `handler` of it */
+	bool files_are_open; /* files.root_fd is ours */
 	enum config_handler handler;
 	struct files_options files;
 	struct redirect_options redirect;
@@ -73,9 +79,10 @@ struct config_site {
 	size_t nlisteners;
 	struct config_pair *pairs; /* one, or one a key type */
 	size_t npairs;
-	struct config_pair single; /* `certificate` and `private_key` until config/read makes a pair of them */
-	char *passphrase_file;     /* absolute, or "" */
-	struct access_log access;  /* the global one where the site has none */
+	struct config_pair
+		single; /* `certificate` and `private_key` until config/read makes a pair of them */
+	char *passphrase_file;    /* absolute, or "" */
+	struct access_log access; /* the global one where the site has none */
 	struct route_field *headers;
 	size_t nheaders;
 	struct config_route *routes;
@@ -86,14 +93,14 @@ struct config_site {
 };
 
 struct config {
-	char *path;                /* of the main file; NULL: --serve */
-	char *directory;           /* of it, absolute: relative names are relative to it */
-	char **files;              /* every file read, the main one first; owned */
+	char *path;      /* of the main file; NULL: --serve */
+	char *directory; /* of it, absolute: relative names are relative to it */
+	char **files;    /* every file read, the main one first; owned */
 	size_t nfiles;
 
-	int workers;               /* 0: one per online CPU */
+	int workers; /* 0: one per online CPU */
 	char *user, *group;
-	bool user_is_set;          /* named outright */
+	bool user_is_set; /* named outright */
 	enum sigpipe_policy sigpipe;
 	struct closing_policy shutdown;
 	struct tls_options tls;
@@ -102,7 +109,7 @@ struct config {
 	int64_t reload_ready_ms, reload_drain_ms;
 	enum log_level log_level;
 	enum log_target log_target;
-	char *log_path;            /* with LOG_TARGET_FILE */
+	char *log_path; /* with LOG_TARGET_FILE */
 	struct access_log access;
 
 	struct config_listener *listeners;
@@ -114,17 +121,19 @@ struct config {
 	size_t nmarks, marks_cap;
 
 	/* opened: */
-	struct log_file *log_files; /* [0] is the error log where that is a file; paths are distinct */
+	struct log_file
+		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
-	char *serve_pem;            /* --serve: leaf and key in memory */
+	char *serve_pem; /* --serve: leaf and key in memory */
 	char *serve_ca_path;
 };
 
 void config_free(struct config *c); /* NULL and half-built are fine; closes what open opened */
 
-/* Where the field at `target` was set; without a mark, `otherwise`; without that, the main file, line 0. */
-struct config_place config_place_of(const struct config *c, const void *target,
-	const struct config_place *otherwise);
+/* Where the field at `target` was set; without a mark, `otherwise`; without that, the main file,
+ * line 0. */
+struct config_place config_place_of(
+	const struct config *c, const void *target, const struct config_place *otherwise);
 
 /* Does `site` answer on `listener`? The rule of CONTRACT "none named: ...". */
 bool config_site_is_on(const struct config_site *site, const struct config_listener *listener);

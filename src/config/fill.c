@@ -1,5 +1,5 @@
-/* Walks the tree along the table. It knows the shape of the configuration (groups, lists, members), not what
- * the values mean together: that is config/check's business. */
+/* Walks the tree along the table. It knows the shape of the configuration (groups, lists, members),
+ * not what the values mean together: that is config/check's business. */
 #include "config/fill.h"
 
 #include <stdlib.h>
@@ -59,8 +59,9 @@ static void report_unknown(struct fill *x, struct str parent, const struct tree 
 {
 	char suggestion[320];
 
-	findings_error(x->f, ERR_CONFIG, t->place.file, t->place.line, "unknown directive \"%.60s\"%s" STR_FMT
-		"%s: %s", t->name, parent.n ? " in \"" : "", STR_ARG(parent), parent.n ? "\"" : "",
+	findings_error(x->f, ERR_CONFIG, t->place.file, t->place.line,
+		"unknown directive \"%.60s\"%s" STR_FMT "%s: %s", t->name, parent.n ? " in \"" : "",
+		STR_ARG(parent), parent.n ? "\"" : "",
 		table_suggest(parent, str_of(t->name), suggestion, sizeof(suggestion)));
 }
 
@@ -68,8 +69,9 @@ static void report_type(struct fill *x, const struct directive *d, const struct 
 {
 	char expected[120], found[120];
 
-	findings_error(x->f, ERR_CONFIG, t->place.file, t->place.line, "%s: expected %s; found %s", d->key,
-		table_expected(d, expected, sizeof(expected)), tree_describe(t, found, sizeof(found)));
+	findings_error(x->f, ERR_CONFIG, t->place.file, t->place.line, "%s: expected %s; found %s",
+		d->key, table_expected(d, expected, sizeof(expected)),
+		tree_describe(t, found, sizeof(found)));
 }
 
 static bool has_child(const struct tree *t, struct str name)
@@ -206,8 +208,10 @@ static void make_pair(struct fill *x, struct config_site *site)
 	struct config_place place = config_place_of(x->c, &site->single.certificate, &site->place);
 	bool has_single = site->single.certificate && site->single.certificate[0];
 
-	if (site->npairs && (has_single || (site->single.private_key && site->single.private_key[0]))) {
-		findings_error(x->f, ERR_CONFIG, place.file, place.line, "a site has either certificate and "
+	if (site->npairs &&
+		(has_single || (site->single.private_key && site->single.private_key[0]))) {
+		findings_error(x->f, ERR_CONFIG, place.file, place.line,
+			"a site has either certificate and "
 			"private_key, or certificates; remove one of them");
 		return;
 	}
@@ -231,7 +235,8 @@ void fill_config(struct config *c, const struct tree *root, struct findings *f)
 
 	set_defaults(&x, OWNER_config, c);
 	fill_group(&x, root, STR(""), c);
-	qsort(c->marks, c->nmarks, sizeof(*c->marks), compare_marks);
+	if (c->nmarks)
+		qsort(c->marks, c->nmarks, sizeof(*c->marks), compare_marks);
 	c->user_is_set = config_place_of(c, &c->user, NULL).line != 0;
 	inherit_all(&x);
 	for (size_t i = 0; i < c->nsites; i++)

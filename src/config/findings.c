@@ -1,5 +1,6 @@
-/* The list of what was found. It only grows and never decides: who reads the list decides. When memory
- * runs out the errors are still counted, so that a rejected configuration is never taken for good. */
+/* The list of what was found. It only grows and never decides: who reads the list decides. When
+ * memory runs out the errors are still counted, so that a rejected configuration is never taken for
+ * good. */
 #include "config/findings.h"
 
 #include <stdarg.h>
@@ -39,8 +40,8 @@ static void add(struct findings *f, bool is_error, enum err_code code, const cha
 	f->n++;
 }
 
-void findings_error(struct findings *f, enum err_code code, const char *file, int line,
-	const char *fmt, ...)
+void findings_error(
+	struct findings *f, enum err_code code, const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -56,6 +57,52 @@ void findings_warning(struct findings *f, const char *file, int line, const char
 	va_start(ap, fmt);
 	add(f, false, ERR_NONE, file, line, fmt, ap);
 	va_end(ap);
+}
+
+/* By file (in the order of the names), line, and then as they came. */
+static int compare(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+	bool no_x = !x->err.file[0], no_y = !y->err.file[0];
+	int r = strcmp(x->err.file, y->err.file);
+
+	if (no_x != no_y)
+		return no_x - no_y;
+	if (r)
+		return r;
+	return x->err.line < y->err.line ? -1 : x->err.line > y->err.line;
+}
+
+static bool is_same(const struct finding *a, const struct finding *b)
+{
+	return a->is_error == b->is_error && a->err.line == b->err.line &&
+	       !strcmp(a->err.file, b->err.file) && !strcmp(a->err.text, b->err.text);
+}
+
+/* An insertion sort, because it keeps the order of equals; there are as many as one person made. */
+void findings_sort(struct findings *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < f->n; i++) {
+		struct finding one = f->v[i];
+		size_t k = i;
+
+		for (; k > 0 && compare(&f->v[k - 1], &one) > 0; k--)
+			f->v[k] = f->v[k - 1];
+		f->v[k] = one;
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		bool repeated = false;
+
+		for (size_t k = kept; k > 0 && !compare(&f->v[k - 1], &f->v[i]) && !repeated; k--)
+			repeated = is_same(&f->v[k - 1], &f->v[i]);
+		if (repeated)
+			f->errors -= f->v[i].is_error;
+		else
+			f->v[kept++] = f->v[i];
+	}
+	f->n = kept;
 }
 
 int findings_code(const struct findings *f)

@@ -11,7 +11,7 @@ struct findings {
 	struct finding {
 		bool is_error; /* else a warning */
 		struct err err;
-	} *v;
+	} * v;
 	size_t n, cap, errors;
 };
 
@@ -21,6 +21,9 @@ void findings_error(struct findings *f, enum err_code code, const char *file, in
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void findings_warning(struct findings *f, const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* In the order of the files and lines that they are about, those without a place last, none twice.
+ */
+void findings_sort(struct findings *f);
 /* The exit code that the findings amount to: that of the first error; 0 without one. */
 int findings_code(const struct findings *f);
 

@@ -1,5 +1,5 @@
-/* Writes values so that reading them gives the same field again. Strings keep to one line and to ASCII that
- * libconfig cannot misread: what is not plain becomes \xHH. */
+/* Writes values so that reading them gives the same field again. Strings keep to one line and to
+ * ASCII that libconfig cannot misread: what is not plain becomes \xHH. */
 #include "config/format.h"
 
 #include <arpa/inet.h>
@@ -96,10 +96,16 @@ static bool format_list(const struct directive *d, const void *base, struct buf 
 	return ok && (n ? buf_append(out, " ]", 2) : buf_append(out, "]", 1));
 }
 
+static bool format_text(const void *field, struct buf *out)
+{
+	const char *s = *(const char *const *)field;
+
+	return format_string(s ? s : "", out);
+}
+
 bool format_value(const struct directive *d, const void *base, struct buf *out)
 {
 	const void *field = (const char *)base + d->offset;
-	const char *s;
 	char text[32];
 
 	switch (d->type) {
@@ -107,28 +113,24 @@ bool format_value(const struct directive *d, const void *base, struct buf *out)
 	case DIRECTIVE_LIST:
 		return true;
 	case DIRECTIVE_BOOL:
-		return buf_appendf(out, "%s", *(const bool *)field ? "true" : "false");
+		return buf_append_str(out, *(const bool *)field ? STR("true") : STR("false"));
 	case DIRECTIVE_INT:
 	case DIRECTIVE_CHOICE:
 		return format_integer(integer(d, field), out);
 	case DIRECTIVE_SIZE:
-		return buf_appendf(out, "\"%s\"", str_format_size(integer(d, field), text, sizeof(text)));
+		str_format_size(integer(d, field), text, sizeof(text));
+		return format_string(text, out);
 	case DIRECTIVE_DURATION:
-		return buf_appendf(out, "\"%s\"",
-			str_format_duration(integer(d, field), text, sizeof(text)));
+		str_format_duration(integer(d, field), text, sizeof(text));
+		return format_string(text, out);
 	case DIRECTIVE_ENUM:
 		return format_word(d->unit, (size_t)integer(d, field), out);
-	case DIRECTIVE_WORD:
-	case DIRECTIVE_STRING:
-	case DIRECTIVE_PATH:
-	case DIRECTIVE_ADDRESS:
-		s = *(const char *const *)field;
-		return format_string(s ? s : "", out);
 	case DIRECTIVE_STRINGS:
 	case DIRECTIVE_RANGES:
 		return format_list(d, base, out);
 	case DIRECTIVE_LOG:
 		return format_log(d, base, out);
+	default:
+		return format_text(field, out);
 	}
-	return false;
 }

@@ -1,5 +1,5 @@
-/* Names to ids, by the system's user database. Refuses to guess: a user that is not there is an error when
- * started as root, never a reason to go on as root. */
+/* Names to ids, by the system's user database. Refuses to guess: a user that is not there is an
+ * error when started as root, never a reason to go on as root. */
 #include "config/ids.h"
 
 #include <grp.h>
@@ -41,7 +41,8 @@ static int find_group(const char *name, gid_t *ret_gid)
 	return found ? 0 : 1;
 }
 
-/* Started without privileges we stay who we are; another name in the file is then an unkept promise. */
+/* Started without privileges we stay who we are; another name in the file is then an unkept
+ * promise. */
 static int stay(const struct config *c, unsigned *ret_uid, unsigned *ret_gid, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &c->user, NULL);
@@ -54,19 +55,23 @@ static int stay(const struct config *c, unsigned *ret_uid, unsigned *ret_gid, st
 		return 0;
 	if (find_user(c->user, &named, &gid) || named != uid)
 		findings_warning(f, p.file, p.line,
-			"user \"%.60s\" is not used: not started as root, the workers run as uid %u", c->user, uid);
+			"user \"%.60s\" is not used: not started as root, the workers run as uid "
+			"%u",
+			c->user, uid);
 	return 0;
 }
 
-static int report_unknown(const struct config *c, const void *target, const char *kind, const char *name,
-	struct findings *f)
+static int report_unknown(const struct config *c, const void *target, const char *kind,
+	const char *name, struct findings *f)
 {
 	struct config_place p = config_place_of(c, target, NULL);
 
 	if (f)
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"there is no %s \"%.60s\" on this system; create it (%s --system %.60s, or systemd-sysusers) "
-			"or name another %s", kind, name, kind[0] == 'u' ? "useradd" : "groupadd", name, kind);
+			"there is no %s \"%.60s\" on this system; create it (%s --system %.60s, "
+			"or systemd-sysusers) "
+			"or name another %s",
+			kind, name, kind[0] == 'u' ? "useradd" : "groupadd", name, kind);
 	return -1;
 }
 

@@ -1,5 +1,6 @@
-/* Asks the kernel, which alone knows modes, ACLs, capabilities and mounts together, by being the user for a
- * moment: in a child that leaves by _exit. Refuses to change the ids of the process it is called in. */
+/* Asks the kernel, which alone knows modes, ACLs, capabilities and mounts together, by being the
+ * user for a moment: in a child that leaves by _exit. Refuses to change the ids of the process it
+ * is called in. */
 #include "config/judge.h"
 
 #include <errno.h>
@@ -49,18 +50,19 @@ static void judge_all(struct judge_item *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		items[i].errnum = items[i].what == JUDGE_LOG ? judge_log(items[i].path)
-							      : judge_directory(items[i].path, X_OK);
+							     : judge_directory(items[i].path, X_OK);
 }
 
 /* In the child. */
-__attribute__((noreturn)) static void judge_and_exit(struct judge_item *items, size_t n, uid_t uid, gid_t gid,
-	int out)
+__attribute__((noreturn)) static void judge_and_exit(
+	struct judge_item *items, size_t n, uid_t uid, gid_t gid, int out)
 {
 	if (setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		_exit(1);
 	judge_all(items, n);
 	for (size_t i = 0; i < n; i++)
-		if (write(out, &items[i].errnum, sizeof(items[i].errnum)) != sizeof(items[i].errnum))
+		if (write(out, &items[i].errnum, sizeof(items[i].errnum)) !=
+			sizeof(items[i].errnum))
 			_exit(1);
 	_exit(0);
 }
@@ -109,5 +111,6 @@ int judge_items(struct judge_item *items, size_t n, uid_t uid, gid_t gid, struct
 	close(fds[0]);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return r ? err_set(e, ERR_SYSTEM, "cannot become uid %u, gid %u to judge files", uid, gid) : 0;
+	return r ? err_set(e, ERR_SYSTEM, "cannot become uid %u, gid %u to judge files", uid, gid)
+		 : 0;
 }

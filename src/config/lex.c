@@ -1,6 +1,6 @@
-/* The tokenizer. It follows libconfig 1.5's scanner rule by rule (also its odd ones: "." is a float, a name
- * may begin with "*", an unknown escape keeps its backslash), so that both see the same tokens. It
- * judges nothing and allocates nothing. */
+/* The tokenizer. It follows libconfig 1.5's scanner rule by rule (also its odd ones: "." is a
+ * float, a name may begin with "*", an unknown escape keeps its backslash), so that both see the
+ * same tokens. It judges nothing and allocates nothing. */
 #include "config/lex.h"
 
 #include <errno.h>
@@ -26,6 +26,29 @@ static char peek(const struct lex *l, size_t ahead)
 	return l->at + ahead < l->text.n ? l->text.p[l->at + ahead] : '\0';
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\f' || c == '\r' || c == '\n';
+}
+
+/* Past the comment at hand; false: it has no end, and we are where we were. */
+static bool skip_comment(struct lex *l)
+{
+	int line = l->line;
+	size_t start = l->at;
+
+	for (l->at += 2; l->at < l->text.n; l->at++) {
+		l->line += peek(l, 0) == '\n';
+		if (peek(l, 0) == '*' && peek(l, 1) == '/') {
+			l->at += 2;
+			return true;
+		}
+	}
+	l->at = start;
+	l->line = line;
+	return false;
+}
+
 /* Past blanks and comments. False: a comment has no end. */
 static bool skip(struct lex *l)
 {
@@ -35,21 +58,9 @@ static bool skip(struct lex *l)
 		if (c == '#' || (c == '/' && peek(l, 1) == '/')) {
 			l->at = str_find(l->text, '\n', l->at);
 		} else if (c == '/' && peek(l, 1) == '*') {
-			int line = l->line;
-			size_t start = l->at;
-
-			for (l->at += 2; l->at < l->text.n; l->at++) {
-				l->line += peek(l, 0) == '\n';
-				if (peek(l, 0) == '*' && peek(l, 1) == '/')
-					break;
-			}
-			if (l->at >= l->text.n) {
-				l->at = start;
-				l->line = line;
+			if (!skip_comment(l))
 				return false;
-			}
-			l->at += 2;
-		} else if (c == ' ' || c == '\t' || c == '\f' || c == '\r' || c == '\n') {
+		} else if (is_blank(c)) {
 			l->line += c == '\n';
 			l->at++;
 		} else {

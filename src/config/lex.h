@@ -1,5 +1,5 @@
-/* The tokens of libconfig 1.5's language, for what libconfig itself does not tell: what was expected
- * where a syntax error is, which integers it would wrap, which strings it would cut. */
+/* The tokens of libconfig 1.5's language, for what libconfig itself does not tell: what was
+ * expected where a syntax error is, which integers it would wrap, which strings it would cut. */
 #ifndef LATCH_CONFIG_LEX_H
 #define LATCH_CONFIG_LEX_H
 
@@ -27,8 +27,8 @@ enum lex_kind {
 struct lex_token {
 	enum lex_kind kind;
 	struct str text;
-	size_t at;              /* offset in the text */
-	int line, last_line;    /* a string may go over lines */
+	size_t at;           /* offset in the text */
+	int line, last_line; /* a string may go over lines */
 };
 
 struct lex {

@@ -1,6 +1,6 @@
-/* Opens log files, which a worker's user may own in a directory that it may write: so a link or anything but a
- * file (or a character device) at the last step of the path is refused, and only what was made here
- * is given away. */
+/* Opens log files, which a worker's user may own in a directory that it may write: so a link or
+ * anything but a file (or a character device) at the last step of the path is refused, and only
+ * what was made here is given away. */
 #include "config/logs.h"
 
 #include <errno.h>
@@ -99,8 +99,9 @@ static int open_log(const char *path, unsigned uid, unsigned gid)
 
 static const char *reason(int errnum)
 {
-	return errnum == ELOOP ? "it is a symbolic link" : errnum == EINVAL || errnum == EISDIR
-		? "it is not a regular file" : strerror(errnum);
+	return errnum == ELOOP                        ? "it is a symbolic link"
+	       : errnum == EINVAL || errnum == EISDIR ? "it is not a regular file"
+						      : strerror(errnum);
 }
 
 void logs_open(struct config *c, unsigned uid, unsigned gid, struct findings *f)

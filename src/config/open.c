@@ -1,5 +1,6 @@
-/* Opens what the workers need while there are privileges: roots, logs, contexts; and ties sites and listeners
- * together. Opens no sockets and no key twice; in the test mode it leaves no trace on the system. */
+/* Opens what the workers need while there are privileges: roots, logs, contexts; and ties sites and
+ * listeners together. Opens no sockets and no key twice; in the test mode it leaves no trace on the
+ * system. */
 #include "config/open.h"
 
 #include <errno.h>
@@ -34,9 +35,11 @@ static void open_root(const struct config *c, struct config_route *r, struct fin
 	r->files_are_open = r->files.root_fd >= 0;
 	if (r->files_are_open)
 		return;
-	findings_error(f, ERR_CONFIG, p.file, p.line, "cannot open the root %s: %s; %s", r->files.root,
-		strerror(errno), errno == ENOENT ? "create the directory or correct the path"
-		: errno == ENOTDIR ? "expected a directory" : "give us the right to enter it");
+	findings_error(f, ERR_CONFIG, p.file, p.line, "cannot open the root %s: %s; %s",
+		r->files.root, strerror(errno),
+		errno == ENOENT    ? "create the directory or correct the path"
+		: errno == ENOTDIR ? "expected a directory"
+				   : "give us the right to enter it");
 }
 
 static void open_roots(struct config *c, struct findings *f)
@@ -47,8 +50,8 @@ static void open_roots(struct config *c, struct findings *f)
 				open_root(c, &c->sites[i].routes[k], f);
 }
 
-static void report_verdict(const struct config *c, const struct judge_item *item, struct config_place p,
-	unsigned uid, struct findings *f)
+static void report_verdict(const struct config *c, const struct judge_item *item,
+	struct config_place p, unsigned uid, struct findings *f)
 {
 	const char *why = item->errnum == ELOOP ? "it is a symbolic link" : strerror(item->errnum);
 	char who[96];
@@ -61,16 +64,21 @@ static void report_verdict(const struct config *c, const struct judge_item *item
 		snprintf(who, sizeof(who), "uid %u", uid);
 	if (item->what == JUDGE_LOG)
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the log %s cannot be written by %s: %s; expected a file or a directory that this user "
-			"may write", item->path, who, why);
+			"the log %s cannot be written by %s: %s; expected a file or a directory "
+			"that this user "
+			"may write",
+			item->path, who, why);
 	else
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the root %s cannot be entered by %s: %s; give this user the right to search it and the "
-			"directories above", item->path, who, why);
+			"the root %s cannot be entered by %s: %s; give this user the right to "
+			"search it and the "
+			"directories above",
+			item->path, who, why);
 }
 
 /* As the workers would see them: roots that root could open, and in the test mode the logs. */
-static void judge(const struct config *c, bool with_logs, unsigned uid, unsigned gid, struct findings *f)
+static void judge(
+	const struct config *c, bool with_logs, unsigned uid, unsigned gid, struct findings *f)
 {
 	size_t most = c->nlog_files, n = 0, at = 0;
 	struct config_place *places = NULL;
@@ -111,7 +119,11 @@ out:
 static struct route make_route(const struct config_route *r)
 {
 	struct route route = {
-		.path = r->path, .allow = r->allow, .nallow = r->nallow, .deny = r->deny, .ndeny = r->ndeny,
+		.path = r->path,
+		.allow = r->allow,
+		.nallow = r->nallow,
+		.deny = r->deny,
+		.ndeny = r->ndeny,
 	};
 
 	switch (r->handler) {
@@ -141,8 +153,12 @@ static int build_site(struct config_site *site)
 		routes[i] = make_route(&site->routes[i]);
 	route_sort(routes, site->nroutes);
 	site->serving = (struct route_site){
-		.name = site->names[0], .access = &site->access, .routes = routes, .nroutes = site->nroutes,
-		.fields = site->headers, .nfields = site->nheaders,
+		.name = site->names[0],
+		.access = &site->access,
+		.routes = routes,
+		.nroutes = site->nroutes,
+		.fields = site->headers,
+		.nfields = site->nheaders,
 	};
 	return 0;
 }
@@ -178,18 +194,18 @@ static void build_listener(struct config *c, struct config_listener *l, struct f
 		if (config_site_is_on(&c->sites[i], l) && put_on(l, &c->sites[i]))
 			out_of_memory(f);
 	if (l->tls && tls_sites_finish(l->tls_sites, &e))
-		findings_error(f, e.code, l->place.file, l->place.line, "the listener \"%.60s\": %s", l->name,
-			e.text);
+		findings_error(f, e.code, l->place.file, l->place.line,
+			"the listener \"%.60s\": %s", l->name, e.text);
 }
 
-void config_open(struct config *c, enum config_open_mode mode, struct ticket_ring *ring,
-	struct findings *f)
+void config_open(
+	struct config *c, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
 	bool test = mode == CONFIG_OPEN_TEST || f->errors > 0;
 	unsigned uid = 0, gid = 0;
 	/* A start asks config_ids() for itself and reports its warnings there. */
 	bool known = config_ids(c, &uid, &gid, mode == CONFIG_OPEN_TEST ? f : NULL) == 0 ||
-		(mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
+		     (mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
 
 	open_roots(c, f);
 	logs_collect(c, f);

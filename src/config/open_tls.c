@@ -1,5 +1,5 @@
-/* Contexts, each error brought to the line of the directive that names the file at fault. Keys are loaded with
- * the ids that the process has: the master's, never a worker's. */
+/* Contexts, each error brought to the line of the directive that names the file at fault. Keys are
+ * loaded with the ids that the process has: the master's, never a worker's. */
 #include "config/open_tls.h"
 
 #include <stdio.h>
@@ -32,7 +32,8 @@ static bool is_same(const char *a, const char *b)
 }
 
 /* Where the file was named. */
-static struct config_place file_place(const struct config *c, const struct config_site *site, const char *file)
+static struct config_place file_place(
+	const struct config *c, const struct config_site *site, const char *file)
 {
 	struct config_place otherwise = site->npairs ? site->pairs[0].place : site->place;
 	struct config_place key = config_place_of(c, &site->single.private_key, &otherwise);
@@ -45,7 +46,8 @@ static struct config_place file_place(const struct config *c, const struct confi
 		if (is_same(p->certificate, file))
 			return config_place_of(c, &p->certificate, &p->place);
 		if (is_same(p->private_key, file))
-			return config_place_of(c, &p->private_key, site->npairs > 1 ? &p->place : &key);
+			return config_place_of(
+				c, &p->private_key, site->npairs > 1 ? &p->place : &key);
 	}
 	return otherwise;
 }
@@ -55,8 +57,8 @@ static void report(const struct config *c, const struct config_site *site, const
 {
 	struct config_place p = file_place(c, site, e->file);
 
-	findings_error(f, e->code == ERR_SYSTEM || e->code == ERR_INTERNAL ? e->code : ERR_CONFIG, p.file,
-		p.line, "%s%s%s", e->file, e->file[0] ? ": " : "", e->text);
+	findings_error(f, e->code == ERR_SYSTEM || e->code == ERR_INTERNAL ? e->code : ERR_CONFIG,
+		p.file, p.line, "%s%s%s", e->file, e->file[0] ? ": " : "", e->text);
 }
 
 static void warn_expiry(const struct config_site *site, struct config_place p, struct findings *f)
@@ -71,11 +73,13 @@ static void warn_expiry(const struct config_site *site, struct config_place p, s
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
 	if (end < now)
 		findings_warning(f, p.file, p.line,
-			"the certificate of the site \"%.100s\" expired on %s; clients will refuse it, renew it",
+			"the certificate of the site \"%.100s\" expired on %s; clients will "
+			"refuse it, renew it",
 			site->names[0], date);
 	else
 		findings_warning(f, p.file, p.line,
-			"the certificate of the site \"%.100s\" expires on %s; renew it", site->names[0], date);
+			"the certificate of the site \"%.100s\" expires on %s; renew it",
+			site->names[0], date);
 }
 
 /* "*.example.org" is covered by what covers any one name under it. */
@@ -98,13 +102,14 @@ static void warn_names(const struct config *c, const struct config_site *site, s
 		if (!strcmp(name, "*") || !names_is_valid(str_of(name)) || covers(site, name))
 			continue;
 		findings_warning(f, p.file, p.line,
-			"the certificate of the site does not cover the name \"%.100s\"; clients will refuse it",
+			"the certificate of the site does not cover the name \"%.100s\"; clients "
+			"will refuse it",
 			name);
 	}
 }
 
-static void open_context(const struct config *c, struct config_site *site, const struct tls_options *options,
-	struct ticket_ring *ring, struct findings *f)
+static void open_context(const struct config *c, struct config_site *site,
+	const struct tls_options *options, struct ticket_ring *ring, struct findings *f)
 {
 	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
 	struct err e = { 0 };
@@ -122,7 +127,8 @@ static void open_context(const struct config *c, struct config_site *site, const
 			.passphrase_file = site->passphrase_file,
 			.pem = c->serve_pem,
 		};
-	site->context = tls_context_new_server(options, pairs, site->npairs, policy, (size_t)n, ring, &e);
+	site->context =
+		tls_context_new_server(options, pairs, site->npairs, policy, (size_t)n, ring, &e);
 	free(pairs);
 	if (!site->context) {
 		report(c, site, &e, f);
@@ -158,5 +164,6 @@ void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *
 	}
 	for (size_t i = 0; i < c->nsites; i++)
 		if (is_complete(c, &c->sites[i]))
-			open_context(c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL, f);
+			open_context(
+				c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL, f);
 }

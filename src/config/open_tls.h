@@ -7,8 +7,8 @@
 
 struct ticket_ring;
 
-/* A context for each site that has a certificate, and warnings about what the certificates say. Faults of
- * one site do not hide those of the next. */
+/* A context for each site that has a certificate, and warnings about what the certificates say.
+ * Faults of one site do not hide those of the next. */
 void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *f);
 
 #endif

@@ -1,5 +1,5 @@
-/* -T and --explain, written from the table. Refuses to leave anything to a default: what is printed says what
- * is in force, relative paths made absolute and the listeners of every site named. */
+/* -T and --explain, written from the table. Refuses to leave anything to a default: what is printed
+ * says what is in force, relative paths made absolute and the listeners of every site named. */
 #include "config/print.h"
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@ static void indent(FILE *out, int depth)
 		fputc('\t', out);
 }
 
-static void print_members(const struct config *c, struct str parent, const void *base, int depth, FILE *out);
+static void print_members(
+	const struct config *c, struct str parent, const void *base, int depth, FILE *out);
 
 static void print_value(const struct directive *d, const void *base, int depth, FILE *out)
 {
@@ -24,13 +25,14 @@ static void print_value(const struct directive *d, const void *base, int depth, 
 	buf_init(&b, 0);
 	if (format_value(d, base, &b)) {
 		indent(out, depth);
-		fprintf(out, STR_FMT " = " STR_FMT ";\n", STR_ARG(table_name(d)), STR_ARG(buf_str(&b)));
+		fprintf(out, STR_FMT " = " STR_FMT ";\n", STR_ARG(table_name(d)),
+			STR_ARG(buf_str(&b)));
 	}
 	buf_done(&b);
 }
 
-static void print_group(const struct config *c, const struct directive *d, const void *base, int depth,
-	FILE *out)
+static void print_group(
+	const struct config *c, const struct directive *d, const void *base, int depth, FILE *out)
 {
 	indent(out, depth);
 	fprintf(out, STR_FMT " = {\n", STR_ARG(table_name(d)));
@@ -39,8 +41,8 @@ static void print_group(const struct config *c, const struct directive *d, const
 	fprintf(out, "};\n");
 }
 
-static void print_list(const struct config *c, const struct directive *d, const void *base, int depth,
-	FILE *out)
+static void print_list(
+	const struct config *c, const struct directive *d, const void *base, int depth, FILE *out)
 {
 	const char *v = *(const char *const *)(const void *)((const char *)base + d->offset);
 	size_t n = *(const size_t *)(const void *)((const char *)base + d->offset2);
@@ -61,7 +63,8 @@ static void print_list(const struct config *c, const struct directive *d, const 
 }
 
 /* Written out by its rule where none were named. */
-static void print_listeners(const struct config *c, const struct config_site *site, int depth, FILE *out)
+static void print_listeners(
+	const struct config *c, const struct config_site *site, int depth, FILE *out)
 {
 	const char *comma = "";
 	struct buf b;
@@ -75,11 +78,13 @@ static void print_listeners(const struct config *c, const struct config_site *si
 		comma = ",";
 	}
 	indent(out, depth);
-	fprintf(out, "listeners = [" STR_FMT " ];\n", ok ? (int)buf_len(&b) : 0, buf_len(&b) ? buf_head(&b) : "");
+	fprintf(out, "listeners = [" STR_FMT " ];\n", ok ? (int)buf_len(&b) : 0,
+		buf_len(&b) ? buf_head(&b) : "");
 	buf_done(&b);
 }
 
-/* What has its own form, or no place in the file: a single pair is printed as one of `certificates`. */
+/* What has its own form, or no place in the file: a single pair is printed as one of
+ * `certificates`. */
 static bool is_left_out(const struct directive *d, const void *base)
 {
 	if (d->type == DIRECTIVE_GROUP)
@@ -87,7 +92,8 @@ static bool is_left_out(const struct directive *d, const void *base)
 	return !strcmp(d->key, "sites.certificate") || !strcmp(d->key, "sites.private_key");
 }
 
-static void print_members(const struct config *c, struct str parent, const void *base, int depth, FILE *out)
+static void print_members(
+	const struct config *c, struct str parent, const void *base, int depth, FILE *out)
 {
 	for (size_t i = 0; i < table_count; i++) {
 		const struct directive *d = &table_rows[i];
@@ -131,7 +137,8 @@ static void explain_value(const struct directive *d, FILE *out)
 	table_range(d, range, sizeof(range));
 	if (range[0])
 		fprintf(out, "    %s: %s%s%s\n", strchr(d->unit, '|') ? "One of" : "Range", range,
-			d->unit[0] && !strchr(d->unit, '|') ? " " : "", strchr(d->unit, '|') ? "" : d->unit);
+			d->unit[0] && !strchr(d->unit, '|') ? " " : "",
+			strchr(d->unit, '|') ? "" : d->unit);
 	else if (d->unit[0])
 		fprintf(out, "    Holds: %s\n", d->unit);
 	if (!d->def)
@@ -173,7 +180,8 @@ static void explain(const struct directive *d, FILE *out)
 		explain_value(d, out);
 }
 
-/* "sites[0].routes.1.path" -> "sites.routes.path": indices and brackets left out; `dst` as long as `name`. */
+/* "sites[0].routes.1.path" -> "sites.routes.path": indices and brackets left out; `dst` as long as
+ * `name`. */
 static void strip_indices(const char *name, char *dst)
 {
 	char *start = dst;

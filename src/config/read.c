@@ -1,6 +1,7 @@
-/* The door to libconfig: text in, tree out; everything else about the file is done around it. libconfig never
- * opens files (config/source does) and never sees what it would get wrong in silence (config/syntax blanks it
- * out). Refuses to let a libconfig type or pointer leave this file. */
+/* The door to libconfig: text in, tree out; everything else about the file is done around it.
+ * libconfig never opens files (config/source does) and never sees what it would get wrong in
+ * silence (config/syntax blanks it out). Refuses to let a libconfig type or pointer leave this
+ * file. */
 #include "config/read.h"
 
 #include <libconfig.h>
@@ -57,7 +58,8 @@ static int convert(const config_setting_t *from, const struct config_source *s, 
 	return 0;
 }
 
-/* libconfig's own verdict should never differ from config/syntax's; if it does, it has the last word. */
+/* libconfig's own verdict should never differ from config/syntax's; if it does, it has the last
+ * word. */
 static int parse(const struct config_source *s, struct tree *root, struct findings *f)
 {
 	struct config_place place;
@@ -67,8 +69,10 @@ static int parse(const struct config_source *s, struct tree *root, struct findin
 	config_init(&tree);
 	if (!config_read_string(&tree, s->text.data + s->text.off)) {
 		place = source_place(s, config_error_line(&tree));
-		findings_error(f, ERR_CONFIG, place.file, place.line, "%s; look at this line and the one "
-			"before", config_error_text(&tree) ? config_error_text(&tree) : "not libconfig");
+		findings_error(f, ERR_CONFIG, place.file, place.line,
+			"%s; look at this line and the one "
+			"before",
+			config_error_text(&tree) ? config_error_text(&tree) : "not libconfig");
 	} else if (convert(config_root_setting(&tree), s, root)) {
 		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
 	} else {
@@ -132,15 +136,16 @@ struct config *config_load_text(const char *path, const char *text, size_t n, st
 	return NULL;
 }
 
-struct config *config_prepare(const char *path, enum config_open_mode mode, struct ticket_ring *ring,
-	struct findings *f)
+struct config *config_prepare(
+	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
 	struct config *c = config_load(path, f);
 
-	if (!c)
-		return NULL;
-	config_check(c, f);
-	config_open(c, mode, ring, f);
+	if (c) {
+		config_check(c, f);
+		config_open(c, mode, ring, f);
+	}
+	findings_sort(f);
 	if (!f->errors)
 		return c;
 	config_free(c);

@@ -1,7 +1,7 @@
 /* libconfig text -> struct config against directives.def. The only file that includes libconfig.
  *
- * The name is config_load() and not config_read(), because libconfig itself exports a function of that
- * name. */
+ * The name is config_load() and not config_read(), because libconfig itself exports a function of
+ * that name. */
 #ifndef LATCH_CONFIG_READ_H
 #define LATCH_CONFIG_READ_H
 
@@ -19,9 +19,9 @@ struct config *config_load(const char *path, struct findings *f);
 /* The same from memory, as if `path` (for messages and relative names) held it. */
 struct config *config_load_text(const char *path, const char *text, size_t n, struct findings *f);
 
-/* Load, check and open in one: what -t, a start and a reload all do. NULL when `f` has any error, and
- * then everything is closed and freed again. */
-struct config *config_prepare(const char *path, enum config_open_mode mode, struct ticket_ring *ring,
-	struct findings *f);
+/* Load, check and open in one: what -t, a start and a reload all do. NULL when `f` has any error,
+ * and then everything is closed and freed again. */
+struct config *config_prepare(
+	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f);
 
 #endif

@@ -1,5 +1,5 @@
-/* The configuration of `latchd --serve`, built as data: loopback only, one site, one directory. Writes one file,
- * the certificate of the throw-away CA; no key ever touches a disk. */
+/* The configuration of `latchd --serve`, built as data: loopback only, one site, one directory.
+ * Writes one file, the certificate of the throw-away CA; no key ever touches a disk. */
 #include "config/serve.h"
 
 #include <errno.h>
@@ -43,7 +43,8 @@ static bool has_ipv6_loopback(void)
 	return ok;
 }
 
-static int set_listener(struct config_listener *l, const char *name, const char *host, unsigned port)
+static int set_listener(
+	struct config_listener *l, const char *name, const char *host, unsigned port)
 {
 	char text[64];
 
@@ -68,7 +69,10 @@ static int set_site(struct config_site *site, const char *root)
 		if (set_string(&site->names[i], names[i]))
 			return -1;
 	site->routes[0].has_files = true;
-	return set_string(&site->routes[0].path, "/") || set_string(&site->routes[0].files.root, root) ? -1 : 0;
+	return set_string(&site->routes[0].path, "/") ||
+			       set_string(&site->routes[0].files.root, root)
+		       ? -1
+		       : 0;
 }
 
 /* Workers of a root master are the directory's owner. */
@@ -81,14 +85,16 @@ static int set_owner(struct config *c, const struct stat *st, const char *dir, s
 		return 0;
 	if (!user || !group) {
 		findings_error(f, ERR_CONFIG, NULL, 0,
-			"the owner of %s (uid %u, gid %u) has no name here; give it to a user of this system", dir,
-			st->st_uid, st->st_gid);
+			"the owner of %s (uid %u, gid %u) has no name here; give it to a user of "
+			"this system",
+			dir, st->st_uid, st->st_gid);
 		return -1;
 	}
 	c->user_is_set = true;
 	if (st->st_uid == 0)
 		findings_warning(f, NULL, 0, "%s is root's: the workers run as root", dir);
-	return set_string(&c->user, user->pw_name) || set_string(&c->group, group->gr_name) ? -1 : 0;
+	return set_string(&c->user, user->pw_name) || set_string(&c->group, group->gr_name) ? -1
+											    : 0;
 }
 
 /* The CA's certificate in a file of its own that anybody may read. */
@@ -103,10 +109,10 @@ static int write_ca(struct config *c, struct buf *pem, struct findings *f)
 		return -1;
 	fd = mkostemps(path, 4, O_CLOEXEC);
 	ok = fd >= 0 && fchmod(fd, 0644) == 0 &&
-		write(fd, buf_head(pem), buf_len(pem)) == (ssize_t)buf_len(pem);
+	     write(fd, buf_head(pem), buf_len(pem)) == (ssize_t)buf_len(pem);
 	if (!ok)
-		findings_error(f, ERR_SYSTEM, NULL, 0, "cannot write the CA's certificate to %s: %s", path,
-			strerror(errno));
+		findings_error(f, ERR_SYSTEM, NULL, 0,
+			"cannot write the CA's certificate to %s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (ok) {
@@ -144,7 +150,8 @@ out:
 /* Everything but defaults and the certificate. */
 static int build(struct config *c, const char *root, unsigned port)
 {
-	c->nlisteners = has_ipv6_loopback() && port ? 2 : 1; /* port 0 would be two different ones */
+	c->nlisteners =
+		has_ipv6_loopback() && port ? 2 : 1; /* port 0 would be two different ones */
 	if (set_listener(&c->listeners[0], "https", "127.0.0.1", port))
 		return -1;
 	if (c->nlisteners == 2 && set_listener(&c->listeners[1], "https6", "[::1]", port))
@@ -187,8 +194,8 @@ struct config *config_serve(const char *dir, unsigned port, struct findings *f)
 	c->nsites = c->sites[0].nroutes = 1;
 	c->directory = strdup("/");
 	fill_defaults(c, f);
-	if (c->directory && f->errors == before && !build(c, root, port) && !set_owner(c, &st, dir, f) &&
-		!set_certificate(c, f)) {
+	if (c->directory && f->errors == before && !build(c, root, port) &&
+		!set_owner(c, &st, dir, f) && !set_certificate(c, f)) {
 		free(root);
 		return c;
 	}

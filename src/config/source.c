@@ -1,6 +1,7 @@
-/* Puts the text of a configuration together. Refuses what libconfig would stumble over in silence: a zero
- * byte (it would end the text), a file that is not a regular one, an @include in the middle of a line.
- * Whether the text is libconfig is not looked at here, beyond strings and comments, in which an
+/* Puts the text of a configuration together. Refuses what libconfig would stumble over in silence:
+ * a zero byte (it would end the text), a file that is not a regular one, an @include in the middle
+ * of a line. Whether the text is libconfig is not looked at here, beyond strings and comments, in
+ * which an
  * @include is just text. */
 #include "config/source.h"
 
@@ -37,8 +38,8 @@ struct config_place source_place(const struct config_source *s, int line)
 
 static int out_of_memory(struct findings *f, const char *file)
 {
-	findings_error(f, ERR_SYSTEM, file, 0, "out of memory, or more than %d MiB of configuration",
-		SOURCE_MAX >> 20);
+	findings_error(f, ERR_SYSTEM, file, 0,
+		"out of memory, or more than %d MiB of configuration", SOURCE_MAX >> 20);
 	return -1;
 }
 
@@ -177,15 +178,16 @@ static int include(struct expander *x, struct config_place at, struct str name, 
 
 	buf_init(&content, SOURCE_MAX);
 	n = name.n && name.p[0] == '/'
-		? snprintf(path, sizeof(path), STR_FMT, STR_ARG(name))
-		: snprintf(path, sizeof(path), "%s/" STR_FMT, x->s->directory, STR_ARG(name));
+		    ? snprintf(path, sizeof(path), STR_FMT, STR_ARG(name))
+		    : snprintf(path, sizeof(path), "%s/" STR_FMT, x->s->directory, STR_ARG(name));
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		findings_error(x->f, ERR_CONFIG, at.file, at.line, "the @include name is too long");
 		goto out;
 	}
 	if (depth >= SOURCE_DEPTH_MAX) {
 		findings_error(x->f, ERR_CONFIG, at.file, at.line,
-			"@include \"" STR_FMT "\" is nested more than %d deep; does the file include itself?",
+			"@include \"" STR_FMT
+			"\" is nested more than %d deep; does the file include itself?",
 			STR_ARG(name), SOURCE_DEPTH_MAX);
 		goto out;
 	}
@@ -257,7 +259,8 @@ static int set_directory(struct config_source *s, struct config *c, struct findi
 	return c->directory ? 0 : -1;
 }
 
-int source_read_text(struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f)
+int source_read_text(
+	struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f)
 {
 	struct expander x = { s, c, f, 1 };
 	const char *file = add_file(c, c->path);
@@ -281,8 +284,8 @@ int source_read(struct config_source *s, struct config *c, struct findings *f)
 	buf_init(&content, SOURCE_MAX);
 	r = slurp(c->path, false, &content, at, f);
 	if (!r)
-		r = source_read_text(s, c, buf_len(&content) ? buf_head(&content) : "",
-			buf_len(&content), f);
+		r = source_read_text(
+			s, c, buf_len(&content) ? buf_head(&content) : "", buf_len(&content), f);
 	buf_done(&content);
 	return r;
 }

@@ -1,6 +1,7 @@
-/* The text of a configuration: the main file with every @include put in its place, and a map from the
- * lines of that text to files and lines. libconfig never opens a file itself: 1.5 refuses absolute
- * names, ends the process when a name is a directory, and reads a file that we have read already. */
+/* The text of a configuration: the main file with every @include put in its place, and a map from
+ * the lines of that text to files and lines. libconfig never opens a file itself: 1.5 refuses
+ * absolute names, ends the process when a name is a directory, and reads a file that we have read
+ * already. */
 #ifndef LATCH_CONFIG_SOURCE_H
 #define LATCH_CONFIG_SOURCE_H
 
@@ -17,7 +18,7 @@ struct config_source {
 	struct source_segment {
 		int line; /* first line of the text that it holds for */
 		struct config_place place;
-	} *segments;
+	} * segments;
 	size_t nsegments, cap;
 	const char *directory; /* that relative names are relative to; of the configuration */
 };
@@ -25,7 +26,8 @@ struct config_source {
 /* Reads c->path. The names of the files go into c->files. -1: what was wrong is in `f`. */
 int source_read(struct config_source *s, struct config *c, struct findings *f);
 /* The same with the main file's content given. */
-int source_read_text(struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f);
+int source_read_text(
+	struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f);
 void source_done(struct config_source *s);
 
 /* Where a line of the text stands. */

@@ -1,6 +1,7 @@
-/* A recursive-descent walk over the tokens, bounded in depth. It keeps no values: libconfig reads those. It
- * knows three things to say it well: the token before (a missing "," or "=" belongs to its line, not to the
- * next), the bracket that is open, and the last string that went over a line end (a quote is missing). */
+/* A recursive-descent walk over the tokens, bounded in depth. It keeps no values: libconfig reads
+ * those. It knows three things to say it well: the token before (a missing "," or "=" belongs to
+ * its line, not to the next), the bracket that is open, and the last string that went over a line
+ * end (a quote is missing). */
 #include "config/syntax.h"
 
 #include <stdarg.h>
@@ -23,7 +24,7 @@ struct syntax {
 	struct seen {
 		struct str name;
 		int line;
-	} *seen; /* names of the open groups, innermost last */
+	} * seen; /* names of the open groups, innermost last */
 	size_t nseen, seen_cap;
 	struct cut *cuts;
 	size_t ncuts, cuts_cap;
@@ -48,7 +49,8 @@ static bool is_punctuation(const struct lex_token *t, char c)
 	return t->kind == LEX_PUNCTUATION && t->text.p[0] == c;
 }
 
-__attribute__((format(printf, 3, 4))) static void report(struct syntax *x, int line, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void report(
+	struct syntax *x, int line, const char *fmt, ...)
 {
 	struct config_place place = source_place(x->s, line);
 	char text[400];
@@ -67,7 +69,8 @@ static const char *describe(const struct lex_token *t, char *dst, size_t size)
 	if (t->kind == LEX_END)
 		snprintf(dst, size, "the end of the file");
 	else if (t->kind == LEX_STRING)
-		snprintf(dst, size, "the string %.*s%s", (int)n, t->text.p, n < t->text.n ? "..." : "");
+		snprintf(dst, size, "the string %.*s%s", (int)n, t->text.p,
+			n < t->text.n ? "..." : "");
 	else if ((unsigned char)t->text.p[0] < ' ' || (unsigned char)t->text.p[0] > '~')
 		snprintf(dst, size, "the byte 0x%02x", (unsigned char)t->text.p[0]);
 	else
@@ -81,15 +84,19 @@ static bool report_bad_token(struct syntax *x)
 	const struct lex_token *t = &x->now;
 
 	if (t->kind == LEX_OPEN_STRING) {
-		report(x, t->line, "syntax error: the string that begins here has no end; expected a "
-				   "closing quote");
+		report(x, t->line,
+			"syntax error: the string that begins here has no end; expected a "
+			"closing quote");
 	} else if (t->kind == LEX_OPEN_COMMENT) {
-		report(x, t->line, "syntax error: the comment that begins here has no end; expected */");
+		report(x, t->line,
+			"syntax error: the comment that begins here has no end; expected */");
 	} else if (t->kind == LEX_BAD && t->text.p[0] == '@') {
-		report(x, t->line, "syntax error: expected @include \"FILE\", alone at the beginning "
-				   "of a line");
+		report(x, t->line,
+			"syntax error: expected @include \"FILE\", alone at the beginning "
+			"of a line");
 	} else if (t->kind == LEX_BAD && t->text.p[0] == '\'') {
-		report(x, t->line, "syntax error: strings stand in double quotes; expected \" and not '");
+		report(x, t->line,
+			"syntax error: strings stand in double quotes; expected \" and not '");
 	} else {
 		return false;
 	}
@@ -103,7 +110,8 @@ static int fail(struct syntax *x, const char *expected)
 	int line = x->now.line;
 
 	if (x->before.last_line && x->since_long_string <= 3 && x->now.kind != LEX_OPEN_COMMENT) {
-		report(x, x->long_string.line, "syntax error: the string that begins here goes on to "
+		report(x, x->long_string.line,
+			"syntax error: the string that begins here goes on to "
 			"the next line; expected a closing quote");
 		return -1;
 	}
@@ -127,8 +135,10 @@ static int fail_open(struct syntax *x, const struct lex_token *open, char c, con
 	char expected[160];
 
 	if (x->now.kind == LEX_END && x->since_long_string > 3) {
-		report(x, open->line, "syntax error: the \"%c\" of this line is never closed; expected "
-			"\"%c\" before the end of the file", open->text.p[0], c);
+		report(x, open->line,
+			"syntax error: the \"%c\" of this line is never closed; expected "
+			"\"%c\" before the end of the file",
+			open->text.p[0], c);
 		return -1;
 	}
 	snprintf(expected, sizeof(expected), "%s\"%c\" (for the \"%c\" of line %d)", also, c,
@@ -175,7 +185,8 @@ static int check_number(struct syntax *x)
 
 	if (t.kind != LEX_FLOAT && !lex_integer_fits(&t)) {
 		report(x, t.line,
-			"\"" STR_FMT "\": " STR_FMT " does not fit into the %s that libconfig reads it "
+			"\"" STR_FMT "\": " STR_FMT
+			" does not fit into the %s that libconfig reads it "
 			"into; %swhere a size is meant, write a string such as \"5G\"",
 			STR_ARG(x->key), STR_ARG(t.text), t.kind == LEX_INT ? "32 bits" : "64 bits",
 			t.kind == LEX_INT ? "put an L behind the number or, " : "");
@@ -184,8 +195,10 @@ static int check_number(struct syntax *x)
 	behind = lex_next(&ahead);
 	if (behind.kind == LEX_NAME && behind.at == t.at + t.text.n) {
 		report(x, t.line,
-			"syntax error: a number with a unit is a string; expected \"" STR_FMT STR_FMT "\", "
-			"in quotes", STR_ARG(t.text), STR_ARG(behind.text));
+			"syntax error: a number with a unit is a string; expected \"" STR_FMT
+				STR_FMT "\", "
+			"in quotes",
+			STR_ARG(t.text), STR_ARG(behind.text));
 		return -1;
 	}
 	advance(x);
@@ -199,15 +212,17 @@ static void parse_strings(struct syntax *x, bool in_list)
 
 	while (x->now.kind == LEX_STRING) {
 		if (lex_string_has_zero(&x->now)) {
-			report(x, x->now.line, "\"" STR_FMT "\": the string has a zero byte (\\x00), at "
-				"which it would end; expected text", STR_ARG(x->key));
-			x->spoilt = true;
+			report(x, x->now.line,
+				"\"" STR_FMT "\": the string has a zero byte (\\x00), at "
+				"which it would end; expected text",
+				STR_ARG(x->key));
 		}
 		advance(x);
 		if (x->now.kind == LEX_STRING && in_list) {
 			place = source_place(x->s, x->before.last_line);
 			findings_warning(x->f, place.file, place.line,
-				"two strings side by side are read as one; is a \",\" missing between them?");
+				"two strings side by side are read as one; is a \",\" missing "
+				"between them?");
 		}
 	}
 }
@@ -266,8 +281,9 @@ static int parse_list(struct syntax *x, char closing)
 			return -1;
 		if (closing == ']' && r == 0)
 			return is_punctuation(&x->now, closing)
-				? fail(x, "another value (no \",\" stands before a closing bracket)")
-				: fail(x, "a plain value (a \"(\" list may hold others)");
+				       ? fail(x, "another value (no \",\" stands before a closing "
+						 "bracket)")
+				       : fail(x, "a plain value (a \"(\" list may hold others)");
 		if (is_punctuation(&x->now, closing))
 			break;
 		if (!is_punctuation(&x->now, ','))
@@ -275,8 +291,10 @@ static int parse_list(struct syntax *x, char closing)
 		advance(x);
 	}
 	if (closing == ']' && mixed) {
-		report(x, open.line, "\"" STR_FMT "\": the values in [ ] are of different types; "
-			"expected one type", STR_ARG(x->key));
+		report(x, open.line,
+			"\"" STR_FMT "\": the values in [ ] are of different types; "
+			"expected one type",
+			STR_ARG(x->key));
 		x->spoilt = true;
 	}
 	advance(x);
@@ -331,9 +349,10 @@ static bool is_duplicate(struct syntax *x, const struct lex_token *name)
 		if (!str_eq(x->seen[i].name, name->text))
 			continue;
 		first = source_place(x->s, x->seen[i].line);
-		report(x, name->line, "\"" STR_FMT "\" is given twice; the first one is at %s:%d; "
-			"remove one of them", STR_ARG(name->text), first.file ? first.file : "?",
-			first.line);
+		report(x, name->line,
+			"\"" STR_FMT "\" is given twice; the first one is at %s:%d; "
+			"remove one of them",
+			STR_ARG(name->text), first.file ? first.file : "?", first.line);
 		return true;
 	}
 	return false;

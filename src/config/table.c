@@ -1,5 +1,5 @@
-/* The table and the questions about it. It knows directives, not values: nothing here reads or writes a
- * configuration. Look-ups are linear, a hundred rows at a start or a reload. */
+/* The table and the questions about it. It knows directives, not values: nothing here reads or
+ * writes a configuration. Look-ups are linear, a hundred rows at a start or a reload. */
 #include "config/table.h"
 
 #include <stdio.h>
@@ -7,7 +7,8 @@
 #include "config/config.h"
 
 #define NONE .width = 0
-#define AT(s, field) .owner = OWNER_##s, .offset = offsetof(struct s, field), \
+#define AT(s, field)                                                                               \
+	.owner = OWNER_##s, .offset = offsetof(struct s, field),                                   \
 	.width = sizeof(((struct s *)NULL)->field)
 #define AT2(s, field, second) AT(s, field), .offset2 = offsetof(struct s, second)
 #define OWNER_LISTENER OWNER_config_listener
@@ -15,12 +16,24 @@
 #define OWNER_PAIR OWNER_config_pair
 #define OWNER_ROUTE OWNER_config_route
 #define OWNER_HEADER OWNER_route_field
-#define GROUP(k, target, text) { .key = k, .type = DIRECTIVE_GROUP, .unit = "", .sentence = text, target },
-#define LIST(k, member, target, text) \
-	{ .key = k, .type = DIRECTIVE_LIST, .element = OWNER_##member, .unit = "", .sentence = text, target },
-#define VALUE(k, kind, target, d, lo, hi, u, text) \
-	{ .key = k, .type = DIRECTIVE_##kind, .def = d, .min = lo, .max = hi, .unit = u, \
-	  .sentence = text, target },
+#define GROUP(k, target, text)                                                                     \
+	{ .key = k, .type = DIRECTIVE_GROUP, .unit = "", .sentence = text, target },
+#define LIST(k, member, target, text)                                                              \
+	{ .key = k,                                                                                \
+		.type = DIRECTIVE_LIST,                                                            \
+		.element = OWNER_##member,                                                         \
+		.unit = "",                                                                        \
+		.sentence = text,                                                                  \
+		target },
+#define VALUE(k, kind, target, d, lo, hi, u, text)                                                 \
+	{ .key = k,                                                                                \
+		.type = DIRECTIVE_##kind,                                                          \
+		.def = d,                                                                          \
+		.min = lo,                                                                         \
+		.max = hi,                                                                         \
+		.unit = u,                                                                         \
+		.sentence = text,                                                                  \
+		target },
 
 const struct directive table_rows[] = {
 #include "config/directives.def"
@@ -87,10 +100,10 @@ static const char *list_members(struct str parent, char *dst, size_t size)
 
 		if (!str_eq(table_parent(&table_rows[i]), parent) || n >= size)
 			continue;
-		n += (size_t)snprintf(dst + n, size - n, "%s " STR_FMT, dst[n - 1] == ':' ? "" : ",",
-			STR_ARG(name));
+		n += (size_t)snprintf(dst + n, size - n, "%s " STR_FMT,
+			dst[n - 1] == ':' ? "" : ",", STR_ARG(name));
 	}
-	if (dst[strlen(dst) - 1] == ':')
+	if (dst[n < size ? n - 1 : size - 2] == ':')
 		snprintf(dst, size, "it takes no directives");
 	return dst;
 }
@@ -114,7 +127,8 @@ const char *table_suggest(struct str parent, struct str name, char *dst, size_t 
 	if (best && is_slip(least, name.n))
 		snprintf(dst, size, "did you mean \"" STR_FMT "\"?", STR_ARG(table_name(best)));
 	else if (elsewhere && table_parent(elsewhere).n)
-		snprintf(dst, size, "it belongs into \"" STR_FMT "\"", STR_ARG(table_parent(elsewhere)));
+		snprintf(dst, size, "it belongs into \"" STR_FMT "\"",
+			STR_ARG(table_parent(elsewhere)));
 	else if (elsewhere)
 		snprintf(dst, size, "it belongs to the top of the file, outside of all groups");
 	else
@@ -179,7 +193,10 @@ static const char *join_words(const char *words, const char *quote, char *dst, s
 		const char *q = w.n ? quote : "\"";
 
 		n += (size_t)snprintf(dst + n, size - n, "%s%s" STR_FMT "%s",
-			i == 0 ? "" : last ? " or " : ", ", q, STR_ARG(w), q);
+			i == 0 ? ""
+			: last ? " or "
+			       : ", ",
+			q, STR_ARG(w), q);
 	}
 	return dst;
 }
@@ -237,51 +254,36 @@ const char *table_type_name(const struct directive *d)
 
 const char *table_expected(const struct directive *d, char *dst, size_t size)
 {
+	static const char *const forms[] = {
+		[DIRECTIVE_GROUP] = "a group { ... }",
+		[DIRECTIVE_LIST] = "a list of groups ( { ... }, { ... } )",
+		[DIRECTIVE_BOOL] = "true or false",
+		[DIRECTIVE_STRINGS] = "a list of strings such as [ \"a\", \"b\" ]",
+		[DIRECTIVE_RANGES] = "a list of address ranges such as [ \"10.0.0.0/8\", \"::1\" ]",
+		[DIRECTIVE_STRING] = "a string in quotes",
+		[DIRECTIVE_PATH] = "a path in quotes",
+		[DIRECTIVE_ADDRESS] = "an address in quotes, such as \"*:443\"",
+	};
+	const char *example = d->def && d->def[0] == '"' ? d->def : "\"2s\"";
 	char range[160];
 
 	table_range(d, range, sizeof(range));
-	switch (d->type) {
-	case DIRECTIVE_GROUP:
-		snprintf(dst, size, "a group { ... }");
-		break;
-	case DIRECTIVE_LIST:
-		snprintf(dst, size, "a list of groups ( { ... }, { ... } )");
-		break;
-	case DIRECTIVE_BOOL:
-		snprintf(dst, size, "true or false");
-		break;
-	case DIRECTIVE_INT:
+	if (d->type == DIRECTIVE_INT)
 		snprintf(dst, size, "an integer from %s", range);
-		break;
-	case DIRECTIVE_SIZE:
-		snprintf(dst, size, "a size from %s, such as %s or a number of bytes", range, d->def);
-		break;
-	case DIRECTIVE_DURATION:
-		snprintf(dst, size, "a duration from %s, in quotes, such as %s", range,
-			d->def[0] == '"' ? d->def : "\"2s\"");
-		break;
-	case DIRECTIVE_ENUM:
-	case DIRECTIVE_WORD:
-		join_words(d->unit, "\"", dst, size);
-		break;
-	case DIRECTIVE_CHOICE:
+	else if (d->type == DIRECTIVE_SIZE)
+		snprintf(dst, size,
+			"a size from %s, such as %s or a number of "
+			"bytes",
+			range, example);
+	else if (d->type == DIRECTIVE_DURATION)
+		snprintf(dst, size, "a duration from %s, in quotes, such as %s", range, example);
+	else if (d->type == DIRECTIVE_CHOICE)
 		snprintf(dst, size, "%s", range);
-		break;
-	case DIRECTIVE_STRINGS:
-		snprintf(dst, size, "a list of strings such as [ \"a\", \"b\" ] (%s)", d->unit);
-		break;
-	case DIRECTIVE_RANGES:
-		snprintf(dst, size, "a list of address ranges such as [ \"10.0.0.0/8\", \"::1\" ]");
-		break;
-	case DIRECTIVE_LOG:
+	else if (range[0])
 		join_words(d->unit, "\"", dst, size);
-		break;
-	case DIRECTIVE_STRING:
-	case DIRECTIVE_PATH:
-	case DIRECTIVE_ADDRESS:
-		snprintf(dst, size, "a string in quotes%s%s%s", d->unit[0] ? " (" : "", d->unit,
-			d->unit[0] ? ")" : "");
-		break;
-	}
+	else if (d->unit[0])
+		snprintf(dst, size, "%s (%s)", forms[d->type], d->unit);
+	else
+		snprintf(dst, size, "%s", forms[d->type]);
 	return dst;
 }

@@ -38,12 +38,12 @@ enum table_owner {
 };
 
 struct directive {
-	const char *key;         /* dotted */
+	const char *key; /* dotted */
 	enum directive_type type;
-	enum table_owner owner;  /* of the target */
-	enum table_owner element; /* LIST: of its members */
+	enum table_owner owner;        /* of the target */
+	enum table_owner element;      /* LIST: of its members */
 	size_t offset, offset2, width; /* width 0: no target */
-	const char *def;         /* as libconfig text; NULL: must be given; "=KEY": that of KEY */
+	const char *def; /* as libconfig text; NULL: must be given; "=KEY": that of KEY */
 	int64_t min, max;
 	const char *unit;
 	const char *sentence;
@@ -61,8 +61,9 @@ struct str table_name(const struct directive *d);
 const struct directive *table_find(struct str key);
 /* The member `name` of the group or list `parent` ("": the top); NULL: unknown. */
 const struct directive *table_member(struct str parent, struct str name);
-/* What an unknown member of `parent` may have been meant to be, as a clause for the error: the nearest name of
- * the group, else where a directive of that name belongs, else all names of the group. */
+/* What an unknown member of `parent` may have been meant to be, as a clause for the error: the
+ * nearest name of the group, else where a directive of that name belongs, else all names of the
+ * group. */
 const char *table_suggest(struct str parent, struct str name, char *dst, size_t size);
 /* The known key nearest to a dotted one. */
 const struct directive *table_nearest(struct str key);

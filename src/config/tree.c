@@ -1,4 +1,5 @@
-/* The neutral tree between libconfig and the table. It holds values as they were written and judges none. */
+/* The neutral tree between libconfig and the table. It holds values as they were written and judges
+ * none. */
 #include "config/tree.h"
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ const char *tree_describe(const struct tree *t, char *dst, size_t size)
 		snprintf(dst, size, "a list");
 		break;
 	case TREE_STRING:
-		snprintf(dst, size, "the string \"%.60s%s\"", t->text, strlen(t->text) > 60 ? "..." : "");
+		snprintf(dst, size, "the string \"%.60s%s\"", t->text,
+			strlen(t->text) > 60 ? "..." : "");
 		break;
 	case TREE_INT:
 		snprintf(dst, size, "the integer %lld", (long long)t->number);

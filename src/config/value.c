@@ -1,5 +1,5 @@
-/* Values: reading them out of the tree into fields. Every type refuses every other: libconfig's own getters
- * would give 0 for a value of another type. */
+/* Values: reading them out of the tree into fields. Every type refuses every other: libconfig's own
+ * getters would give 0 for a value of another type. */
 #include "config/value.h"
 
 #include <assert.h>
@@ -40,8 +40,9 @@ static int fail_at(const struct directive *d, const struct tree *at, struct find
 {
 	char expected[240], found[120];
 
-	findings_error(f, ERR_CONFIG, at->place.file, at->place.line, "%s: expected %s; found %s", d->key,
-		table_expected(d, expected, sizeof(expected)), tree_describe(at, found, sizeof(found)));
+	findings_error(f, ERR_CONFIG, at->place.file, at->place.line, "%s: expected %s; found %s",
+		d->key, table_expected(d, expected, sizeof(expected)),
+		tree_describe(at, found, sizeof(found)));
 	return -1;
 }
 
@@ -90,7 +91,8 @@ static int set_enum(const struct directive *d, const struct tree *t, void *base)
 	return i < 0 ? -1 : store_integer(d, base, i);
 }
 
-/* An absolute path of what may be relative to the configuration's directory; NULL: out of memory. */
+/* An absolute path of what may be relative to the configuration's directory; NULL: out of memory.
+ */
 static char *absolute(const struct config *c, const char *path)
 {
 	char *s;
@@ -99,11 +101,12 @@ static char *absolute(const struct config *c, const char *path)
 		return strdup(path);
 	while (path[0] == '.' && path[1] == '/')
 		path += 2;
-	return asprintf(&s, "%s/%s", strcmp(c->directory, "/") ? c->directory : "", path) < 0 ? NULL : s;
+	return asprintf(&s, "%s/%s", strcmp(c->directory, "/") ? c->directory : "", path) < 0 ? NULL
+											      : s;
 }
 
-static int set_text(const struct config *c, const struct directive *d, const struct tree *t, void *base,
-	struct findings *f)
+static int set_text(const struct config *c, const struct directive *d, const struct tree *t,
+	void *base, struct findings *f)
 {
 	char *path;
 	int r;
@@ -122,7 +125,8 @@ static int set_text(const struct config *c, const struct directive *d, const str
 	return r ? fail_memory(d, f) : 0;
 }
 
-static int set_address(const struct directive *d, const struct tree *t, void *base, struct findings *f)
+static int set_address(
+	const struct directive *d, const struct tree *t, void *base, struct findings *f)
 {
 	struct sock_address *address = field(base, d->offset2), parsed;
 	struct err e = { 0 };
@@ -130,7 +134,8 @@ static int set_address(const struct directive *d, const struct tree *t, void *ba
 	if (t->type != TREE_STRING)
 		return fail_at(d, t, f);
 	if (sock_parse_address(str_of(t->text), &parsed, &e)) {
-		findings_error(f, ERR_CONFIG, t->place.file, t->place.line, "%s: %s", d->key, e.text);
+		findings_error(
+			f, ERR_CONFIG, t->place.file, t->place.line, "%s: %s", d->key, e.text);
 		return -1;
 	}
 	if (store_string(base, d->offset, t->text))
@@ -179,7 +184,8 @@ static void free_strings(char **v, size_t n)
 	free(v);
 }
 
-static int set_strings(const struct directive *d, const struct tree *t, void *base, struct findings *f)
+static int set_strings(
+	const struct directive *d, const struct tree *t, void *base, struct findings *f)
 {
 	char ***target = field(base, d->offset), **v;
 	size_t *count = field(base, d->offset2);
@@ -205,7 +211,8 @@ static int set_strings(const struct directive *d, const struct tree *t, void *ba
 	return 0;
 }
 
-static int set_ranges(const struct directive *d, const struct tree *t, void *base, struct findings *f)
+static int set_ranges(
+	const struct directive *d, const struct tree *t, void *base, struct findings *f)
 {
 	struct sock_range **target = field(base, d->offset), *v;
 	size_t *count = field(base, d->offset2);
@@ -223,8 +230,10 @@ static int set_ranges(const struct directive *d, const struct tree *t, void *bas
 			r = fail_at(d, item, f);
 		} else if (!sock_parse_range(str_of(item->text), &v[i])) {
 			findings_error(f, ERR_CONFIG, item->place.file, item->place.line,
-				"%s: \"%.60s\" is no address range; expected one such as \"10.0.0.0/8\", "
-				"\"192.0.2.7\" or \"2001:db8::/32\"", d->key, item->text);
+				"%s: \"%.60s\" is no address range; expected one such as "
+				"\"10.0.0.0/8\", "
+				"\"192.0.2.7\" or \"2001:db8::/32\"",
+				d->key, item->text);
 			r = -1;
 		}
 	}
@@ -269,8 +278,10 @@ int value_set(const struct config *c, const struct directive *d, const struct tr
 	return r ? fail_at(d, t, f) : 0;
 }
 
-/* Defaults are written in three forms: "text", a number or a word, and a list of at most one string. */
-int value_set_default(const struct config *c, const struct directive *d, void *base, struct findings *f)
+/* Defaults are written in three forms: "text", a number or a word, and a list of at most one
+ * string. */
+int value_set_default(
+	const struct config *c, const struct directive *d, void *base, struct findings *f)
 {
 	struct str text = str_of(d->def), quoted = { NULL, 0 };
 	struct tree t = { .type = TREE_INT }, item = { .type = TREE_STRING };
@@ -281,7 +292,8 @@ int value_set_default(const struct config *c, const struct directive *d, void *b
 		return 0;
 	open = str_find(text, '"', 0);
 	if (open < text.n)
-		quoted = (struct str){ text.p + open + 1, str_find(text, '"', open + 1) - open - 1 };
+		quoted =
+			(struct str){ text.p + open + 1, str_find(text, '"', open + 1) - open - 1 };
 	assert(quoted.n < sizeof(copy));
 	snprintf(copy, sizeof(copy), STR_FMT, STR_ARG(quoted));
 	if (text.p[0] == '[') {
@@ -297,7 +309,8 @@ int value_set_default(const struct config *c, const struct directive *d, void *b
 	return value_set(c, d, &t, base, f);
 }
 
-int value_copy(const struct directive *d, void *base, const struct directive *from, const void *from_base)
+int value_copy(
+	const struct directive *d, void *base, const struct directive *from, const void *from_base)
 {
 	const char *source = (const char *)from_base + from->offset;
 	const char *second = (const char *)from_base + from->offset2;
