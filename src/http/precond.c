@@ -119,6 +119,19 @@ static bool take_number(struct str *s, uint64_t *ret)
 	return n > 0;
 }
 
+/* The last `n` bytes. */
+static enum range_result resolve_suffix(
+	uint64_t n, uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
+{
+	if (n == 0)
+		return RANGE_UNSATISFIABLE;
+	if (size == 0) /* satisfiable, but there is no byte to name */
+		return RANGE_WHOLE;
+	*ret_first = n < size ? size - n : 0;
+	*ret_last = size - 1;
+	return RANGE_PART;
+}
+
 /* "first-", "first-last" or "-suffix" (RFC 9110 section 14.1.2). */
 static enum range_result resolve(
 	struct str spec, uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
@@ -132,17 +145,12 @@ static enum range_result resolve(
 		return RANGE_WHOLE;
 	spec = (struct str){ spec.p + 1, spec.n - 1 };
 	has_last = take_number(&spec, &last);
-	if (spec.n > 0 || !(has_first || has_last) || (has_first && has_last && last < first))
+	if (spec.n > 0 || !(has_first || has_last))
 		return RANGE_WHOLE;
-	if (!has_first) {
-		if (last == 0)
-			return RANGE_UNSATISFIABLE;
-		if (size == 0)
-			return RANGE_WHOLE;
-		*ret_first = last < size ? size - last : 0;
-		*ret_last = size - 1;
-		return RANGE_PART;
-	}
+	if (!has_first)
+		return resolve_suffix(last, size, ret_first, ret_last);
+	if (has_last && last < first)
+		return RANGE_WHOLE;
 	if (first >= size)
 		return RANGE_UNSATISFIABLE;
 	*ret_first = first;
