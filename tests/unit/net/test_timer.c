@@ -98,7 +98,9 @@ Test(timer, fires_once_never_early_at_most_a_tick_late)
 Test(timer, a_deadline_in_the_past_fires_in_the_next_tick)
 {
 	struct probe now = make_probe(), past = make_probe(), ancient = make_probe();
+	struct probe just_run = make_probe();
 
+	timer_set(&w, &just_run.timer, w.tick * TIMER_TICK_MS);
 	timer_set(&w, &now.timer, start);
 	timer_set(&w, &past.timer, start - 5000);
 	timer_set(&w, &ancient.timer, INT64_MIN);
@@ -107,6 +109,7 @@ Test(timer, a_deadline_in_the_past_fires_in_the_next_tick)
 	cr_expect_eq(now.fired, 1);
 	cr_expect_eq(past.fired, 1);
 	cr_expect_eq(ancient.fired, 1);
+	cr_expect_eq(just_run.fired, 1, "not in the slot that has just been run");
 }
 
 Test(timer, waits_for_more_than_a_revolution)
