@@ -1,0 +1,306 @@
+"""Static files over HTTPS: what is found and how it is described, conditions and ranges, and
+everything that must not be reached."""
+import hashlib
+import os
+import unittest
+
+from harness import DEFAULT_CONFIG, Latchd, TestCase, scratch
+
+CONFIG = DEFAULT_CONFIG.replace("files = { root",
+                                'files = { index = [ "index.html", "index.txt" ]; root')
+TEXT = b"0123456789" * 10
+LARGE = bytes(range(256)) * 4096   # 1 MiB
+
+
+class Files(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=CONFIG, files={
+            "text.txt": TEXT, "empty.txt": b"", "large.bin": LARGE, "style.css": b"a{}",
+            "app.js": b"1",
+            "data.json": b"{}", "logo.svg": b"<svg/>", "pic.PNG": b"x", "unknown.zzz": b"x",
+            "noext": b"x",
+            "sub/index.html": b"sub index", "other/index.txt": b"other index",
+            "bare/file.txt": b"x",
+            "a b/ü.txt": b"spaced", "100%.txt": b"percent", ".hidden": b"secret",
+            ".git/config": b"secret",
+            ".well-known/security.txt": b"contact", "sub/.htaccess": b"secret",
+            "dots..txt": b"dots"})
+        cls.outside = scratch()
+        (cls.outside / "secret.txt").write_bytes(b"secret")
+        www = cls.d.www
+        for name, target in (("inside.txt", "text.txt"), ("subdir", "sub"),
+                             ("up.txt", "../latchd.conf"),
+                             ("out.txt", cls.outside / "secret.txt"), ("outdir", cls.outside),
+                             ("loop1", "loop2"), ("loop2", "loop1"), ("dangling", "nowhere"),
+                             ("sub/back.txt", "../text.txt"), ("absolute.txt", www / "text.txt")):
+            os.symlink(target, www / name)
+        os.mkfifo(www / "fifo")
+        (www / "closed.txt").write_bytes(b"closed")
+        (www / "closed.txt").chmod(0)
+        (www / "closed").mkdir(mode=0)
+        cls.d.start()
+        cls.addClassCleanup(cls.d.stop)
+
+    def get(self, target, method="GET", **headers):
+        return self.d.fetch(target, method=method,
+                            headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def status_of(self, target, status, **options):
+        response = self.get(target, **options)
+        self.assertEqual(response.status, status, target)
+        self.assertNotIn(b"secret", response.body, target)
+        return response
+
+    # -- what is there
+
+    def test_content(self):
+        for target, body in (("/text.txt", TEXT), ("/empty.txt", b""), ("/large.bin", LARGE),
+                             ("/a%20b/%C3%BC.txt", b"spaced"), ("/100%25.txt", b"percent"),
+                             ("/dots..txt", b"dots"), ("/text.txt?query=1", TEXT),
+                             ("/%74ext.txt", TEXT), ("/./sub/../text.txt", TEXT),
+                             ("//text.txt", TEXT)):
+            with self.subTest(target):
+                response = self.get(target)
+                self.assertEqual((response.status, response.body), (200, body))
+
+    def test_types(self):
+        for target, kind in (("/text.txt", "text/plain; charset=utf-8"),
+                             ("/", "text/html; charset=utf-8"),
+                             ("/style.css", "text/css; charset=utf-8"),
+                             ("/data.json", "application/json"),
+                             ("/app.js", "text/javascript; charset=utf-8"),
+                             ("/logo.svg", "image/svg+xml"),
+                             ("/pic.PNG", "image/png"),
+                             ("/unknown.zzz", "application/octet-stream"),
+                             ("/noext", "application/octet-stream")):
+            self.assertEqual(self.get(target).headers["content-type"], kind, target)
+
+    def test_index(self):
+        self.assertIn(b"<title>latchd</title>", self.get("/").body)
+        self.assertEqual(self.get("/sub/").body, b"sub index")
+        self.assertEqual(self.get("/other/").body, b"other index")
+        self.assertEqual(self.get("/other/").headers["content-type"], "text/plain; charset=utf-8")
+
+    def test_a_directory_without_index_is_403(self):
+        self.status_of("/bare/", 403)
+
+    def test_a_directory_without_slash_redirects(self):
+        for target, location in (("/sub", "/sub/"), ("/sub?a=b", "/sub/?a=b"),
+                                 ("/a%20b", "/a%20b/"),
+                                 ("/subdir", "/subdir/"), ("//sub", "/sub/"),
+                                 ("///sub?x", "/sub/?x")):
+            response = self.status_of(target, 301)
+            self.assertEqual(response.headers["location"], location, target)
+
+    def test_missing(self):
+        for target in ("/missing", "/missing/", "/text.txt/", "/text.txt/x", "/sub/missing.html",
+                       "/" + "a" * 300):
+            self.status_of(target, 404)
+
+    def test_links_within_the_root(self):
+        self.assertEqual(self.get("/inside.txt").body, TEXT)
+        self.assertEqual(self.get("/subdir/").body, b"sub index")
+        self.assertEqual(self.get("/sub/back.txt").body, TEXT)
+
+    # -- what must not be reached
+
+    def test_links_that_lead_out(self):
+        for target in ("/out.txt", "/outdir/", "/outdir/secret.txt", "/up.txt", "/absolute.txt",
+                       "/loop1", "/dangling"):
+            self.status_of(target, 404)
+
+    def test_dotfiles(self):
+        for target in ("/.hidden", "/.git/config", "/.git", "/.git/", "/sub/.htaccess",
+                       "/%2ehidden",
+                       "/%2Egit/config", "/sub/../.hidden", "//.hidden", "/..../x"):
+            self.status_of(target, 404)
+
+    def test_well_known_is_known(self):
+        self.assertEqual(self.get("/.well-known/security.txt").body, b"contact")
+        self.status_of("/sub/.well-known/security.txt", 404)
+        self.status_of("/.well-known/.hidden", 404)
+        self.status_of("/.well-knownX", 404)
+
+    def test_paths_above_the_root(self):
+        for target in ("/../latchd.conf", "/%2e%2e/latchd.conf", "/sub/../../latchd.conf",
+                       "/%2e%2e%2flatchd.conf", "/..%2flatchd.conf", "/.%2e/latchd.conf"):
+            self.assertIn(self.get(target).status, (400, 404), target)
+        for target in ("/..\\latchd.conf", "/%5c..%5clatchd.conf", "/sub%00/", "/text.txt%00.html"):
+            self.assertIn(self.get(target).status, (400, 404), target)
+
+    def test_no_permission(self):
+        self.status_of("/closed.txt", 403)
+        self.status_of("/closed/x", 403)
+
+    def test_other_kinds_of_files(self):
+        self.status_of("/fifo", 403)
+
+    def test_methods(self):
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+            response = self.get("/text.txt", method)
+            self.assertEqual((response.status, response.headers["allow"]), (405, "GET, HEAD"),
+                             method)
+
+    # -- conditions
+
+    def validators(self, target="/text.txt"):
+        headers = self.get(target).headers
+        self.assertRegex(headers["etag"], r'^"[!#-~]+"$')
+        return headers["etag"], headers["last-modified"]
+
+    def test_if_none_match(self):
+        etag, _ = self.validators()
+        for value, status in ((etag, 304), ("W/" + etag, 304), ('"x", ' + etag, 304), ("*", 304),
+                              ('"x"', 200), ("garbage", 200)):
+            response = self.get("/text.txt", If_None_Match=value)
+            self.assertEqual(response.status, status, value)
+            self.assertEqual(response.headers["etag"], etag)
+            if status == 304:
+                self.assertEqual(response.body, b"")
+                self.assertNotIn("content-length", response.headers)
+
+    def test_if_modified_since(self):
+        etag, modified = self.validators()
+        for value, status in ((modified, 304), ("Sun, 06 Nov 1994 08:49:37 GMT", 200),
+                              ("Sunday, 06-Nov-94 08:49:37 GMT", 200), ("garbage", 200)):
+            self.assertEqual(self.get("/text.txt", If_Modified_Since=value).status, status, value)
+        both = self.get("/text.txt", If_None_Match='"x"', If_Modified_Since=modified)
+        self.assertEqual(both.status, 200, "If-None-Match stands above If-Modified-Since")
+
+    def test_if_match_and_if_unmodified_since(self):
+        etag, modified = self.validators()
+        self.assertEqual(self.get("/text.txt", If_Match=etag).status, 200)
+        self.assertEqual(self.get("/text.txt", If_Match="*").status, 200)
+        self.assertEqual(self.get("/text.txt", If_Match='"x"').status, 412)
+        self.assertEqual(self.get("/text.txt", If_Match="W/" + etag).status, 412)
+        self.assertEqual(self.get("/text.txt", If_Unmodified_Since=modified).status, 200)
+        self.assertEqual(self.get("/text.txt",
+                                  If_Unmodified_Since="Sun, 06 Nov 1994 08:49:37 GMT").status, 412)
+
+    def test_keep_alive_over_304(self):
+        etag, _ = self.validators()
+        with self.d.peer() as peer:
+            for _ in range(3):
+                self.assertEqual(peer.request("/text.txt", headers={"If-None-Match": etag}).status,
+                                 304)
+                self.assertEqual(peer.request("/text.txt").body, TEXT)
+
+    # -- ranges
+
+    def test_ranges(self):
+        for target, body in (("/text.txt", TEXT), ("/large.bin", LARGE)):
+            size = len(body)
+            for value, first, last in (("bytes=0-0", 0, 0), ("bytes=0-4", 0, 4),
+                                       ("bytes=5-", 5, size - 1),
+                                       ("bytes=-5", size - 5, size - 1),
+                                       (f"bytes=-{size * 2}", 0, size - 1),
+                                       (f"bytes=10-{size * 2}", 10, size - 1), ("BYTES=1-2", 1, 2)):
+                with self.subTest(target=target, range=value):
+                    response = self.get(target, Range=value)
+                    self.assertEqual(response.status, 206)
+                    self.assertEqual(response.headers["content-range"],
+                                     f"bytes {first}-{last}/{size}")
+                    self.assertEqual(response.body, body[first:last + 1])
+
+    def test_ranges_that_are_ignored(self):
+        for value in ("bytes=0-1,3-4", "bytes=4-2", "bytes=", "bytes=a-b", "lines=0-1",
+                      "bytes 0-1", "bytes=-"):
+            response = self.get("/text.txt", Range=value)
+            self.assertEqual((response.status, response.body), (200, TEXT), value)
+
+    def test_ranges_that_cannot_be_satisfied(self):
+        for value in ("bytes=100-", "bytes=100-200", "bytes=-0"):
+            response = self.get("/text.txt", Range=value)
+            self.assertEqual((response.status, response.headers["content-range"]),
+                             (416, "bytes */100"), value)
+        self.assertEqual(self.get("/empty.txt", Range="bytes=0-").status, 416)
+
+    def test_if_range(self):
+        etag, modified = self.validators()
+        self.assertEqual(self.get("/text.txt", Range="bytes=0-1", If_Range=etag).status, 206)
+        for value in ('"x"', "W/" + etag, "Sun, 06 Nov 1994 08:49:37 GMT"):
+            self.assertEqual(self.get("/text.txt", Range="bytes=0-1", If_Range=value).status, 200,
+                             value)
+
+    def test_ranges_are_for_get(self):
+        response = self.get("/text.txt", "HEAD", Range="bytes=0-1")
+        self.assertEqual((response.status, response.headers["content-length"]), (200, "100"))
+
+    def test_ranges_are_announced(self):
+        self.assertEqual(self.get("/text.txt").headers["accept-ranges"], "bytes")
+
+    # -- with curl
+
+    def test_a_large_file_with_curl(self):
+        digest = hashlib.sha256()
+        path = self.d.www / "huge.bin"
+        with open(path, "wb") as f:
+            for i in range(40):
+                block = hashlib.sha256(b"%d" % i).digest() * 32768
+                digest.update(block)
+                f.write(block)
+        out = self.d.dir / "huge.out"
+        run = self.d.curl("-o", out, self.d.url("/huge.bin"))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(hashlib.sha256(out.read_bytes()).hexdigest(), digest.hexdigest())
+
+    def test_resume_with_curl(self):
+        out = self.d.dir / "part.out"
+        out.write_bytes(LARGE[:300000])
+        run = self.d.curl("-C", "-", "-o", out, self.d.url("/large.bin"))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(out.read_bytes(), LARGE)
+
+    def test_time_condition_with_curl(self):
+        run = self.d.curl("-z", self.d.www / "text.txt", "-w", "%{http_code}",
+                          self.d.url("/text.txt"))
+        self.assertEqual(run.stdout, b"304")
+
+
+class Changes(TestCase):
+    """What is remembered of files is forgotten when they change."""
+
+    def eventually(self, peer, target, accept):
+        for _ in range(100000):
+            response = peer.request(target)
+            if accept(response):
+                return response
+        raise AssertionError(f"still {response}")
+
+    def test_files_that_change(self):
+        with Latchd(extra="") as d, d.peer() as peer:
+            path = d.put("page.txt", b"one")
+            first = peer.request("/page.txt")
+            self.assertEqual(first.body, b"one")
+            path.write_bytes(b"second")
+            second = self.eventually(peer, "/page.txt", lambda r: r.body == b"second")
+            self.assertNotEqual(first.headers["etag"], second.headers["etag"])
+            d.put("next.txt", b"third one").rename(path)
+            self.eventually(peer, "/page.txt", lambda r: r.body == b"third one")
+            path.chmod(0)
+            self.eventually(peer, "/page.txt", lambda r: r.status == 403)
+            path.unlink()
+            self.eventually(peer, "/page.txt", lambda r: r.status == 404)
+            d.put("page.txt", b"back")
+            self.eventually(peer, "/page.txt", lambda r: r.body == b"back")
+
+    def test_directories_that_change(self):
+        with Latchd(files={"dir/page.txt": b"old",
+                           "fresh/page.txt": b"new"}) as d, d.peer() as peer:
+            self.assertEqual(peer.request("/dir/page.txt").body, b"old")
+            (d.www / "dir").rename(d.www / "gone")
+            (d.www / "fresh").rename(d.www / "dir")
+            self.eventually(peer, "/dir/page.txt", lambda r: r.body == b"new")
+
+    def test_a_response_that_runs_keeps_its_file(self):
+        with Latchd(files={"large.bin": LARGE * 16}) as d, d.peer(rcvbuf=16384) as peer:
+            peer.send_request("/large.bin")
+            peer._take_until(b"\r\n\r\n")
+            (d.www / "large.bin").unlink()
+            self.assertEqual(hashlib.sha256(peer._take(len(LARGE) * 16)).digest(),
+                             hashlib.sha256(LARGE * 16).digest())
+
+
+if __name__ == "__main__":
+    unittest.main()
