@@ -7,8 +7,7 @@ enum { EXTENSION_MAX = 15 };
 static const struct media {
 	struct str extension, type;
 } media[] = {
-#define MEDIA(extension, type) \
-	{ { extension, sizeof(extension) - 1 }, { type, sizeof(type) - 1 } },
+#define MEDIA(extension, type) { { extension, sizeof(extension) - 1 }, { type, sizeof(type) - 1 } },
 #include "handler/media.def"
 #undef MEDIA
 };

@@ -15,7 +15,8 @@ static const struct str variable_name[VARIABLES] = {
 
 static bool is_name_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
 }
 
 /* The variable at the "$" at `at`; *ret_n is the length with the "$". VARIABLES: unknown. */

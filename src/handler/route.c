@@ -1,6 +1,6 @@
 /* From host and path to a handler. Knows sites, routes, the peers they admit, and the methods that
- * no handler sees; refuses to look at the content of a request, and leaves every other method to the
- * handler. A response carries the fields of its site whoever made it. */
+ * no handler sees; refuses to look at the content of a request, and leaves every other method to
+ * the handler. A response carries the fields of its site whoever made it. */
 #include "handler/route.h"
 
 #include <assert.h>
@@ -26,8 +26,8 @@ void route_sort(struct route *routes, size_t n)
 }
 
 /* NULL: none, and *ret_status says what that is. */
-static const struct route_site *choose_site(const struct stream *s, const struct route_table *table,
-	int *ret_status)
+static const struct route_site *choose_site(
+	const struct stream *s, const struct route_table *table, int *ret_status)
 {
 	const struct route_site *site = names_find(table->names, s->host, NULL);
 
@@ -63,8 +63,8 @@ static const struct route *find_route(const struct route_site *site, struct str 
 	return NULL;
 }
 
-static bool in_ranges(const struct sockaddr_storage *address, const struct sock_range *ranges,
-	size_t n)
+static bool in_ranges(
+	const struct sockaddr_storage *address, const struct sock_range *ranges, size_t n)
 {
 	for (size_t i = 0; address && i < n; i++)
 		if (sock_in_range(address, &ranges[i]))

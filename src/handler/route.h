@@ -18,17 +18,17 @@ struct route_field {
 };
 
 struct route {
-	char *path;             /* "/", "/old/": compared at a segment boundary */
+	char *path; /* "/", "/old/": compared at a segment boundary */
 	handler_fn *handle;
-	const void *options;    /* borrowed */
+	const void *options;                   /* borrowed */
 	const struct sock_range *allow, *deny; /* allow empty: everybody. deny wins */
 	size_t nallow, ndeny;
 };
 
 struct route_site {
-	const char *name;       /* the first of its names, for logs */
+	const char *name; /* the first of its names, for logs */
 	const struct access_log *access;
-	struct route *routes;   /* longest path first: route_sort() */
+	struct route *routes; /* longest path first: route_sort() */
 	size_t nroutes;
 	struct route_field *fields; /* added to every response of the site */
 	size_t nfields;
@@ -39,18 +39,19 @@ void route_sort(struct route *routes, size_t n);
 struct names;
 /* One listener's view, built by the worker (or config/open). */
 struct route_table {
-	struct names *names;          /* host -> struct route_site */
-	struct route_site *fallback;  /* the default site or NULL */
+	struct names *names;         /* host -> struct route_site */
+	struct route_site *fallback; /* the default site or NULL */
 };
 
 /* The route_fn of conn: `routes` is a struct route_table. Answers always, and sets stream.site and
  * stream.site_name:
  *
  *   site    TLS: that of the connection (stream.site, by SNI), which must serve the host (421);
- *           plain: that of the host, else the fallback, else 421. Without a host (HTTP/1.0): that of
- *           the connection, or the fallback; none: 400.
+ *           plain: that of the host, else the fallback, else 421.
+ *           Without a host (HTTP/1.0): that of the connection, or the fallback; none: 400.
  *   method  OPTIONS * is 204; CONNECT and TRACE are 405, an unknown one 501.
- *   route   the longest path that is the request's or a parent of it (404), if the peer may (403). */
+ *   route   the longest path that is the request's or a parent of it (404);
+ *           the peer must be one that may (403). */
 void route_serve(struct stream *s, void *routes);
 
 #endif

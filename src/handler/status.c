@@ -1,5 +1,6 @@
-/* What the board says right now: as JSON with the names of the metrics, or as a page for people that
- * renews itself and needs nothing from elsewhere. Reads counters only; changes and controls nothing. */
+/* What the board says right now: as JSON with the names of the metrics, or as a page for people
+ * that renews itself and needs nothing from elsewhere. Reads counters only; changes and controls
+ * nothing. */
 #include "handler/status.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ static const char *const state_name[] = {
 };
 
 /* In the order of enum closure of tls/closing, which writes these counters. */
-static const char *const closure_name[] = { NULL, "clean", "truncated", "reset", "timeout", "local" };
+static const char *const closure_name[] = { NULL, "clean", "truncated", "reset", "timeout",
+	"local" };
 
 static const char *const class_name[BOARD_STATUS_CLASSES] = { NULL, "1xx", "2xx", "3xx", "4xx",
 	"5xx" };
@@ -156,7 +158,8 @@ static const char html_head[] =
 	".groups { display: grid; gap: 0 2.5rem;"
 	" grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }\n"
 	"table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n"
-	"th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line); text-align: right; }\n"
+	"th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line);"
+	" text-align: right; }\n"
 	"th { font-weight: 400; opacity: .7; }\n"
 	"th:first-child, td:first-child { text-align: left; padding-left: 0; }\n"
 	"tbody tr:hover { background: var(--faint); }\n"
@@ -230,8 +233,8 @@ static bool html_tls(struct buf *out, const struct snapshot *shot)
 	       html_row(out, "TLS 1.2, full", t->handshakes_full_12) &&
 	       html_row(out, "TLS 1.2, resumed", t->handshakes_resumed_12) &&
 	       html_row(out, "failed", t->handshakes_failed) && html_group_end(out) &&
-	       html_group(out, "Closures") &&
-	       html_rows(out, closure_name, t->closures, CLOSURES) && html_group_end(out);
+	       html_group(out, "Closures") && html_rows(out, closure_name, t->closures, CLOSURES) &&
+	       html_group_end(out);
 }
 
 static bool html_master(struct buf *out, const struct snapshot *shot)
@@ -247,11 +250,11 @@ static bool html_master(struct buf *out, const struct snapshot *shot)
 
 static bool html_workers(struct buf *out, const struct board *b)
 {
-	bool ok = buf_append_str(out,
-		STR("<h2>Workers</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
-		    "<th>slot</th><th>pid</th><th>generation</th><th>state</th><th>open</th>"
-		    "<th>accepting</th><th>accepted</th><th>requests</th><th>sent</th>"
-		    "</tr></thead>\n<tbody>\n"));
+	bool ok = buf_append_str(
+		out, STR("<h2>Workers</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
+			 "<th>slot</th><th>pid</th><th>generation</th><th>state</th><th>open</th>"
+			 "<th>accepting</th><th>accepted</th><th>requests</th><th>sent</th>"
+			 "</tr></thead>\n<tbody>\n"));
 
 	for (unsigned i = 0; i < used_slots(b); i++) {
 		const struct board_slot *s = &b->slot[i];
@@ -260,13 +263,13 @@ static bool html_workers(struct buf *out, const struct board *b)
 		if (board_get(s->state) == BOARD_FREE)
 			continue;
 		ok = ok && buf_appendf(out,
-			"<tr><td>%u</td><td>%d</td><td>%u</td><td>%s</td><td>%u</td><td>%s</td>"
-			"<td>%llu</td><td>%llu</td><td>%s</td></tr>\n",
-			i, board_get(s->pid), board_get(s->generation), state_of(s),
-			board_get(s->live), board_get(s->accepting) ? "yes" : "no",
-			(unsigned long long)board_get(s->connections),
-			(unsigned long long)board_get(s->requests),
-			format_bytes(board_get(s->bytes_sent), bytes, sizeof(bytes)));
+				   "<tr><td>%u</td><td>%d</td><td>%u</td><td>%s</td><td>%u</td>"
+				   "<td>%s</td><td>%llu</td><td>%llu</td><td>%s</td></tr>\n",
+				   i, board_get(s->pid), board_get(s->generation), state_of(s),
+				   board_get(s->live), board_get(s->accepting) ? "yes" : "no",
+				   (unsigned long long)board_get(s->connections),
+				   (unsigned long long)board_get(s->requests),
+				   format_bytes(board_get(s->bytes_sent), bytes, sizeof(bytes)));
 	}
 	return ok && buf_append_str(out, STR("</tbody>\n</table></div>\n"));
 }
@@ -278,9 +281,11 @@ static bool write_html(struct buf *out, const struct snapshot *shot)
 	struct str library = stream_tls_library();
 
 	return buf_append(out, html_head, sizeof(html_head) - 1) &&
-	       buf_appendf(out, "<h1>latchd " LATCH_VERSION "</h1>\n<p>OpenSSL " STR_FMT
-		       ", generation %u, up %lld d %02lld:%02lld:%02lld</p>\n", STR_ARG(library),
-		       board_get(b->generation), up / 86400, up / 3600 % 24, up / 60 % 60, up % 60) &&
+	       buf_appendf(out,
+		       "<h1>latchd " LATCH_VERSION "</h1>\n<p>OpenSSL " STR_FMT
+		       ", generation %u, up %lld d %02lld:%02lld:%02lld</p>\n",
+		       STR_ARG(library), board_get(b->generation), up / 86400, up / 3600 % 24,
+		       up / 60 % 60, up % 60) &&
 	       buf_append_str(out, STR("<div class=\"groups\">\n")) && html_traffic(out, shot) &&
 	       html_tls(out, shot) && html_master(out, shot) &&
 	       buf_append_str(out, STR("</div>\n")) && html_workers(out, b) &&

@@ -52,8 +52,7 @@ static void expect_location(const char *to, const char *location)
 
 Test(redirect, fills_in_the_variables)
 {
-	expect_location("https://$host$path$query",
-		"https://example.org/old/a%20b?q=1&r=2");
+	expect_location("https://$host$path$query", "https://example.org/old/a%20b?q=1&r=2");
 	expect_location("https://www.$host/", "https://www.example.org/");
 	expect_location("https://other.example/fixed", "https://other.example/fixed");
 	expect_location("/new$path", "/new/old/a%20b");

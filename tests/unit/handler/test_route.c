@@ -28,8 +28,13 @@ static struct route first_routes[] = {
 	{ .path = old_path, .handle = remember, .options = "old" },
 	{ .path = status_path, .handle = remember, .options = "status" },
 	{ .path = deep_path, .handle = remember, .options = "deep" },
-	{ .path = guarded_path, .handle = remember, .options = "guarded",
-		.allow = allowed, .nallow = 2, .deny = denied, .ndeny = 1 },
+	{ .path = guarded_path,
+		.handle = remember,
+		.options = "guarded",
+		.allow = allowed,
+		.nallow = 2,
+		.deny = denied,
+		.ndeny = 1 },
 };
 static struct route second_routes[] = {
 	{ .path = old_path, .handle = remember, .options = "second" },
@@ -37,8 +42,9 @@ static struct route second_routes[] = {
 
 static char hsts_name[] = "Strict-Transport-Security", hsts_value[] = "max-age=1";
 static struct route_field first_fields[] = { { hsts_name, hsts_value } };
-static struct route_site first = { .name = "first", .routes = first_routes, .nroutes = 5,
-	.fields = first_fields, .nfields = 1 };
+static struct route_site first = {
+	.name = "first", .routes = first_routes, .nroutes = 5, .fields = first_fields, .nfields = 1
+};
 static struct route_site second = { .name = "second", .routes = second_routes, .nroutes = 1 };
 
 static void set_peer(const char *address)
@@ -302,8 +308,11 @@ Test(route, other_methods_are_the_handlers_business)
 Test(route, a_site_can_fill_the_room_for_fields)
 {
 	struct route_field many[ROUTE_FIELDS_MAX];
-	struct route_site full = { .name = "full", .routes = first_routes, .nroutes = 5,
-		.fields = many, .nfields = ROUTE_FIELDS_MAX };
+	struct route_site full = { .name = "full",
+		.routes = first_routes,
+		.nroutes = 5,
+		.fields = many,
+		.nfields = ROUTE_FIELDS_MAX };
 
 	for (size_t i = 0; i < ROUTE_FIELDS_MAX; i++)
 		many[i] = first_fields[0];

@@ -73,8 +73,8 @@ static void expect_text(const char *what)
 {
 	struct str text = s->response.memory;
 
-	cr_expect_not_null(memmem(text.p, text.n, what, strlen(what)), "%s\n" STR_FMT, what,
-		STR_ARG(text));
+	cr_expect_not_null(
+		memmem(text.p, text.n, what, strlen(what)), "%s\n" STR_FMT, what, STR_ARG(text));
 }
 
 Test(status, html_unless_json_is_asked_for)
@@ -112,8 +112,10 @@ Test(status, an_idle_board_as_json)
 		"\"accept_imbalance\":1,"
 		"\"handshakes_total\":{\"full\":{\"1.2\":0,\"1.3\":0},"
 		"\"resumed\":{\"1.2\":0,\"1.3\":0},\"failed\":0},"
-		"\"requests_total\":0,\"responses\":{\"1xx\":0,\"2xx\":0,\"3xx\":0,\"4xx\":0,\"5xx\":0},"
-		"\"bytes_sent_total\":0,\"closures_total\":{\"clean\":0,\"truncated\":0,\"reset\":0,"
+		"\"requests_total\":0,\"responses\":{"
+		"\"1xx\":0,\"2xx\":0,\"3xx\":0,\"4xx\":0,\"5xx\":0},"
+		"\"bytes_sent_total\":0,\"closures_total\":"
+		"{\"clean\":0,\"truncated\":0,\"reset\":0,"
 		"\"timeout\":0,\"local\":0},\"sigpipe_total\":0}\n",
 		STR_ARG(stream_tls_library()));
 	cr_expect(str_eq(s->response.memory, str_of(expected)), STR_FMT "\n%s",
