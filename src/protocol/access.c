@@ -73,8 +73,8 @@ static void add_optional(struct facts *f, const char *key, const char *name, int
 	fact->number = value < 0 ? 0 : (uint64_t)value;
 }
 
-static void begin_facts(struct facts *f, const char *event, const char *id, int priority,
-	int64_t wall_ms)
+static void begin_facts(
+	struct facts *f, const char *event, const char *id, int priority, int64_t wall_ms)
 {
 	f->event = event;
 	f->message_id = id;
@@ -207,14 +207,14 @@ static char *put_request_line(char *at, const struct access_request *r)
 }
 
 /* Common or combined; `clf` is the time. */
-static bool write_line(struct buf *out, const struct access_request *r, bool combined,
-	const char *clf)
+static bool write_line(
+	struct buf *out, const struct access_request *r, bool combined, const char *clf)
 {
 	struct str referer = cut(r->referer, ACCESS_VALUE_MAX);
 	struct str user_agent = cut(r->user_agent, ACCESS_VALUE_MAX);
 	struct str target = cut(r->target, ACCESS_TARGET_MAX);
-	size_t room = 4 * (3 * CLIENT_MAX + target.n + referer.n + user_agent.n) +
-		      2 * NUMBER_SIZE + CLF_SIZE + sizeof(" - - [] \"  \"   \"-\" \"-\"\n-");
+	size_t room = 4 * (3 * CLIENT_MAX + target.n + referer.n + user_agent.n) + 2 * NUMBER_SIZE +
+		      CLF_SIZE + sizeof(" - - [] \"  \"   \"-\" \"-\"\n-");
 	char *start = buf_reserve(out, room), *at = start;
 
 	if (!start)
@@ -374,8 +374,8 @@ static void journal_request(const struct access_request *r)
 }
 
 /* "192.0.2.1 connection closed: truncated" and the like. */
-static void journal_plain(const struct facts *f, struct str client, const char *what,
-	struct str how)
+static void journal_plain(
+	const struct facts *f, struct str client, const char *what, struct str how)
 {
 	char memory[4 * (CLIENT_MAX + ACCESS_VALUE_MAX + CLIENT_MAX)], *at = memory;
 

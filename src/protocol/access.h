@@ -44,7 +44,7 @@ struct access_request {
 	int status;
 	uint64_t bytes, duration_us;
 	struct str tls_version, tls_cipher;
-	int tls_resumed; /* -1: plain connection */
+	int tls_resumed;               /* -1: plain connection */
 	struct str tls_client_subject; /* p NULL: none */
 	unsigned worker, generation;
 	uint64_t stream; /* number of the request on its connection, from 1 */

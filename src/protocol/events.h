@@ -1,5 +1,5 @@
-/* The journal's MESSAGE_ID of each event of a connection: constants, so that a message catalogue and
- * `journalctl MESSAGE_ID=` can rely on them. Never reuse one for another event. */
+/* The journal's MESSAGE_ID of each event of a connection: constants, so that a message catalogue
+ * and `journalctl MESSAGE_ID=` can rely on them. Never reuse one for another event. */
 #ifndef LATCH_PROTOCOL_EVENTS_H
 #define LATCH_PROTOCOL_EVENTS_H
 

@@ -42,8 +42,9 @@ struct response {
 	struct { struct str name, value; } field[STREAM_FIELDS_MAX];
 	bool has_length;
 	uint64_t length;       /* of the content, also for HEAD */
-	/* Content in memory that lives as long as the stream, or until the close of a source that is
-	 * also set; else content to pull from the source; both unset: none. has_length goes with it. */
+	/* Content in memory that lives as long as the stream, or until the close of a source that
+	 * is also set; else content to pull from the source; both unset: none. has_length goes with
+	 * it. */
 	struct str memory;
 	struct source *source;
 };
@@ -66,8 +67,9 @@ struct stream {
 	struct stream_peer peer;   /* filled by the connection */
 	struct filecache *files;   /* the worker's, for handler/files; NULL in tests */
 	const struct board *board; /* the worker's, for the status page; NULL in tests */
-	/* Before the route is called: the site that SNI chose on a TLS connection, NULL on a plain one.
-	 * Afterwards: the site that answered (a 421 on TLS: still that of SNI), NULL if none. Borrowed. */
+	/* Before the route is called: the site that SNI chose on a TLS connection, NULL on a plain
+	 * one. Afterwards: the site that answered (a 421 on TLS: still that of SNI), NULL if none.
+	 * Borrowed. */
 	const void *site;
 	struct str site_name;
 	uint64_t number;     /* on its connection, from 1 */
@@ -80,8 +82,8 @@ struct stream {
 /* A handler: answers by stream_reply() before it returns. `options` are its own of the route. */
 typedef void handler_fn(struct stream *s, const void *options);
 
-/* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers the
- * stream in any case (404, 421, ... included). */
+/* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers
+ * the stream in any case (404, 421, ... included). */
 typedef void route_fn(struct stream *s, void *routes);
 
 /* Fields keep name and value slices: static, of the route's options, or of the stream's arena.

@@ -23,15 +23,26 @@ static void setup(void)
 	file = (struct log_file){ .path = (char[]){ "access.log" } };
 	file.fd = memfd_create("access", MFD_CLOEXEC);
 	cr_assert_geq(file.fd, 0);
-	logged = (struct access_log){ .target = LOG_TARGET_FILE, .format = ACCESS_COMBINED,
-		.file = &file };
+	logged = (struct access_log){
+		.target = LOG_TARGET_FILE, .format = ACCESS_COMBINED, .file = &file
+	};
 	request = (struct access_request){
-		.client = STR("192.0.2.7"), .site = STR("example.org"), .method = STR("GET"),
-		.target = STR("/a?b=c"), .protocol = STR("HTTP/1.1"),
-		.referer = STR("https://example.org/"), .user_agent = STR("curl/7.88.1"),
-		.status = 200, .bytes = 1234, .duration_us = 56,
-		.tls_version = STR("TLSv1.3"), .tls_cipher = STR("TLS_AES_128_GCM_SHA256"),
-		.tls_resumed = 1, .worker = 3, .generation = 2, .stream = 4,
+		.client = STR("192.0.2.7"),
+		.site = STR("example.org"),
+		.method = STR("GET"),
+		.target = STR("/a?b=c"),
+		.protocol = STR("HTTP/1.1"),
+		.referer = STR("https://example.org/"),
+		.user_agent = STR("curl/7.88.1"),
+		.status = 200,
+		.bytes = 1234,
+		.duration_us = 56,
+		.tls_version = STR("TLSv1.3"),
+		.tls_cipher = STR("TLS_AES_128_GCM_SHA256"),
+		.tls_resumed = 1,
+		.worker = 3,
+		.generation = 2,
+		.stream = 4,
 		.wall_ms = 971186136789, /* 2000-10-10 13:55:36.789 */
 	};
 }
@@ -83,8 +94,10 @@ Test(access, writes_common)
 
 Test(access, absent_values_are_dashes)
 {
-	request = (struct access_request){ .client = STR("192.0.2.7"), .status = 400,
-		.tls_resumed = -1, .wall_ms = 971186136789 };
+	request = (struct access_request){ .client = STR("192.0.2.7"),
+		.status = 400,
+		.tls_resumed = -1,
+		.wall_ms = 971186136789 };
 	access_write_request(&logged, &request);
 	cr_expect_str_eq(flushed(), "192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] \"-\" 400 0 "
 				    "\"-\" \"-\"\n");
@@ -110,7 +123,8 @@ Test(access, a_client_cannot_break_a_line)
 	flushed();
 	cr_expect_eq(lines(text), 1);
 	cr_expect_not_null(strstr(text,
-		"\"x\\x22\\x0A127.0.0.1 - - \\x5C \\x1B[31m \\x7F \\xC2\\x9B \\x0D\\x09\\x00 end\"\n"));
+		"\"x\\x22\\x0A127.0.0.1 - - \\x5C \\x1B[31m \\x7F \\xC2\\x9B "
+		"\\x0D\\x09\\x00 end\"\n"));
 }
 
 Test(access, cuts_what_is_too_long)
@@ -161,14 +175,18 @@ Test(access, a_client_cannot_break_json)
 	access_write_request(&logged, &request);
 	flushed();
 	cr_expect_eq(lines(text), 1);
-	cr_expect_not_null(strstr(text,
-		"\"user_agent\":\"\\\"},\\n{\\\"event\\\":\\\"close\xef\xbf\xbd\""));
+	cr_expect_not_null(
+		strstr(text, "\"user_agent\":\"\\\"},\\n{\\\"event\\\":\\\"close\xef\xbf\xbd\""));
 }
 
 Test(access, writes_closures_in_json_only)
 {
-	struct access_close closed = { .client = STR("::1"), .site = STR("example.org"),
-		.closure = STR("truncated"), .requests = 2, .bytes = 99, .duration_us = 7,
+	struct access_close closed = { .client = STR("::1"),
+		.site = STR("example.org"),
+		.closure = STR("truncated"),
+		.requests = 2,
+		.bytes = 99,
+		.duration_us = 7,
 		.wall_ms = 971186136789 };
 
 	access_write_close(&logged, &closed);
@@ -185,8 +203,10 @@ Test(access, writes_closures_in_json_only)
 
 Test(access, writes_failed_handshakes_in_json_only)
 {
-	struct access_handshake failed = { .client = STR("::1"), .reason = STR("unknown_ca"),
-		.alert = 48, .wall_ms = 971186136789 };
+	struct access_handshake failed = { .client = STR("::1"),
+		.reason = STR("unknown_ca"),
+		.alert = 48,
+		.wall_ms = 971186136789 };
 
 	access_write_handshake(&logged, &failed);
 	cr_expect_str_eq(flushed(), "");
