@@ -3,8 +3,8 @@
  * A message is whole by its framing or, when the end of the connection is its end, by the peer's
  * close_notify. Lenient takes a FIN for the end of such a message with a warning; strict never
  * does, and wants the close_notify behind a message that is whole by its framing as well. A message
- * cut short inside its head, length or chunk is never taken for a whole one (CONTRACT "Exit codes
- * of a fetch"; RFC 9112 section 8, RFC 8446 section 6.1). */
+ * cut short inside its head, length or chunk is never taken for a whole one (CLOSURE in latch(1);
+ * RFC 9112 section 8, RFC 8446 section 6.1). */
 #ifndef LATCH_CLIENT_VERDICT_H
 #define LATCH_CLIENT_VERDICT_H
 

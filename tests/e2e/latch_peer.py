@@ -1,5 +1,6 @@
-"""Servers for the tests of latch: python's ssl or bare sockets, scripted per connection, so that the
-client is judged without latchd. A server listens before its constructor returns; nothing sleeps."""
+"""Servers for the tests of latch: python's ssl or bare sockets, scripted per connection, so that
+the client is judged without latchd. A server listens before its constructor returns; nothing
+sleeps."""
 import socket
 import ssl
 import struct
@@ -73,7 +74,7 @@ class Connection:
         self.close()
 
     def reset_when_told(self, event):
-        """A reset destroys what the client has not read yet: only after `event` says that it has."""
+        """A reset destroys what the client has not read yet: wait until `event` says it has."""
         if not event.wait(harness.PATIENCE):
             raise OSError("nobody told the server to reset")
         self.reset()
@@ -173,14 +174,15 @@ class LatchTestCase(harness.TestCase):
         return run
 
     def fetch_and_reset(self, answer, content, *args, context=None, tls=True):
-        """One run whose connection is reset when `content` has come out of latch; exit code, errors."""
+        """One run whose connection is reset when `content` has come out of latch; exit code and
+        errors."""
         arrived = threading.Event()
         if tls and context is None:
             context = server_context()
         with Server(resetting(answer, arrived), context if tls else None) as server:
-            with subprocess.Popen(
-                    [harness.LATCH, "--ca", harness.certificates() / "ca.pem", *args, server.url(),
-                     "--connect", "127.0.0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            command = [harness.LATCH, "--ca", harness.certificates() / "ca.pem", *args,
+                       server.url(), "--connect", "127.0.0.1"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
                 self.assertEqual(run.stdout.read(len(content)), content)
                 arrived.set()
                 rest, err = run.communicate(timeout=harness.PATIENCE)

@@ -1,4 +1,4 @@
-"""Truncation told apart from a whole message, strict and lenient: CONTRACT "Exit codes of a fetch"."""
+"""Truncation told apart from a whole message, strict and lenient: CLOSURE in latch(1)."""
 import unittest
 
 import harness
@@ -108,8 +108,8 @@ class Closure(LatchTestCase):
         self.assertIn(f"{target} keeps the 3 bytes that arrived", run.err)
 
     def test_verbose_names_the_closure(self):
-        for end, word in (("close_notify", "clean"), ("fin", "truncated"), ("reset_after_close_notify", "reset"),
-                          ("wait_gone", "local")):
+        for end, word in (("close_notify", "clean"), ("fin", "truncated"),
+                          ("reset_after_close_notify", "reset"), ("wait_gone", "local")):
             run = self.fetch(answering(WHOLE, end), "-v")
             self.assertIn(f"* closure {word}: ", run.err)
         run = self.fetch(answering(WHOLE, "wait_gone"), "-v", *STRICT, "--timeout", "300ms", code=9)

@@ -21,15 +21,20 @@ TestSuite(options, .fini = teardown);
 static int parse(const char *line)
 {
 	static char copy[512];
-	char *argv[WORDS_MAX + 1] = { copy };
+	char *argv[WORDS_MAX + 1] = { 0 };
 	static char *kept[WORDS_MAX + 1];
+	char *p = copy;
 	int argc = 0;
 
 	options_done(&o);
 	memset(&e, 0, sizeof(e));
 	snprintf(copy, sizeof(copy), "latch %s", line);
-	for (char *p = strtok(copy, " "); p; p = strtok(NULL, " "))
-		argv[argc++] = p;
+	while (p && argc < WORDS_MAX) {
+		char *word = strsep(&p, " ");
+
+		if (*word)
+			argv[argc++] = word;
+	}
 	memcpy(kept, argv, sizeof(kept));
 	return options_parse(&o, argc, kept, &e);
 }

@@ -1,4 +1,4 @@
-/* Truncation told apart from a whole message: CONTRACT "Exit codes of a fetch". */
+/* Truncation told apart from a whole message: CLOSURE in latch(1). */
 #include <criterion/criterion.h>
 
 #include "client/verdict.h"
