@@ -15,14 +15,15 @@
 
 enum { HOST_MAX = 254, NAMES_SHOWN_MAX = 200 };
 
-/* `host` without its final dot, which is no part of a name (RFC 9525 section 6.3). */
+/* `host` without its final dot, which is no part of a name. A leading one would ask OpenSSL for any
+ * subdomain. */
 static bool copy_host(char dst[HOST_MAX], const char *host)
 {
 	size_t n = strlen(host);
 
 	if (n > 1 && host[n - 1] == '.')
 		n--;
-	if (n == 0 || n >= HOST_MAX)
+	if (n == 0 || n >= HOST_MAX || host[0] == '.')
 		return false;
 	memcpy(dst, host, n);
 	dst[n] = '\0';

@@ -180,6 +180,26 @@ static int read_chain(struct loading *l, struct err *e)
 	return 0;
 }
 
+/* OpenSSL's decoders say "unsupported" of a file without a key and of a damaged key alike. */
+static bool has_key_block(BIO *b)
+{
+	char *name = NULL, *header = NULL;
+	unsigned char *data = NULL;
+	bool found = false;
+	long n = 0;
+
+	ERR_clear_error();
+	if (BIO_reset(b) < 0)
+		return false;
+	while (!found && PEM_read_bio(b, &name, &header, &data, &n) == 1) {
+		found = strstr(name, "PRIVATE KEY") != NULL;
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)n);
+	}
+	return found || !is_end_of_pem();
+}
+
 static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 {
 	struct passphrase pass = { 0 };
@@ -194,10 +214,10 @@ static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 		say(e, l->key_file, "the private key is encrypted, and passphrase_file is not set");
 	else if (pass.asked)
 		say(e, l->key_file, "the pass phrase does not open the private key");
-	else if (is_end_of_pem())
-		say(e, l->key_file, "holds no private key in PEM form");
+	else if (has_key_block(l->key))
+		say(e, l->key_file, "the private key is damaged, or of a type that OpenSSL does not know");
 	else
-		refuse(e, l->key_file, "the private key is damaged");
+		say(e, l->key_file, "holds no private key in PEM form");
 out:
 	OPENSSL_cleanse(&pass, sizeof(pass));
 	return rc;
