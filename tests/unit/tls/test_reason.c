@@ -10,7 +10,7 @@
 /* Every program has made a context, and so loaded the words, before it has a reason. */
 static void load_words(void)
 {
-	OPENSSL_init_ssl(0, NULL);
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, NULL);
 }
 
 TestSuite(reason, .init = load_words);
