@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import unittest
+from pathlib import Path
 
 from harness import DEFAULT_CONFIG, IS_ROOT, Latchd, TestCase, VARIANT, free_port
 
@@ -121,6 +122,8 @@ class Pool(TestCase):
             victim = d.workers()[0]
             os.kill(victim, signal.SIGSTOP)
             try:
+                while Path(f"/proc/{victim}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                    pass   # until then it may still accept
                 for _ in range(30):
                     self.assertEqual(d.fetch("/a.txt").status, 200)
             finally:
