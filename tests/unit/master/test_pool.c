@@ -51,7 +51,12 @@ static struct pool_options options(unsigned n)
 		.event = event,
 		.slots = &slots,
 		.worker = toy_worker,
-		.inherit = { .generation = 7, .uid = (uid_t)-1, .gid = (gid_t)-1, .master = getpid() },
+		.inherit = {
+			.generation = 7,
+			.uid = (uid_t)-1,
+			.gid = (gid_t)-1,
+			.master = getpid(),
+		},
 		.n = n,
 		.ready_ms = PATIENCE_MS,
 		.news = on_news,

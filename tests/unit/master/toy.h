@@ -28,7 +28,7 @@ struct toy {
 	unsigned drains, stops, reopens;
 	unsigned last_idle_ms, last_index;
 	unsigned exits;                /* handlers of atexit() that ran in a worker */
-	unsigned unseen_pokes;         /* slots of the generation whose poke a worker did not know */
+	unsigned unseen_pokes;         /* of its generation, that a worker did not know */
 	struct inherit seen[BOARD_SLOTS];
 };
 
