@@ -172,7 +172,7 @@ SECS ?= 60
 .PHONY: fuzz
 fuzz: $(BUILD)/fuzz/fuzz/run_$(T)
 	@mkdir -p $(BUILD)/fuzz/corpus/$(T)
-	$< -max_total_time=$(SECS) $(wildcard tests/fuzz/$(T).dict:%=-dict=%) -rss_limit_mb=1024 \
+	$< -max_total_time=$(SECS) -dict=$(firstword $(wildcard tests/fuzz/dict/$(T).dict) tests/fuzz/dict/http.dict) -rss_limit_mb=1024 \
 		$(BUILD)/fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
 
 .PHONY: lint format format-check bench demo

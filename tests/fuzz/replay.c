@@ -1,6 +1,5 @@
 /* Runs the files named in its arguments through a fuzz target, without libFuzzer, so that each
  * compiler can replay a corpus in the ordinary tests. */
-#include <errno.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -29,7 +28,7 @@ static int replay(const char *path)
 	rc = 0;
 out:
 	if (rc < 0)
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		perror(path);
 	free(exact);
 	free(data);
 	if (file)
