@@ -88,6 +88,10 @@ static void check_headers(
 				"control character; "
 				"expected one line of text",
 				h->name ? h->name : "");
+		if (i == ROUTE_FIELDS_MAX)
+			findings_error(f, ERR_CONFIG, p.file, p.line,
+				"the site has %zu headers; expected at most %d", site->nheaders,
+				ROUTE_FIELDS_MAX);
 	}
 }
 
@@ -155,13 +159,12 @@ static void check_redirect(const struct config *c, const struct config_route *r,
 	if (!r->redirect.to[0])
 		findings_error(f, ERR_CONFIG, p.file, p.line,
 			"\"to\" is empty; expected a URL such as \"https://$host$path$query\"");
-	else if (!redirect_check(r->redirect.to, &at))
+	else if (!redirect_check(r->redirect.to, &at) && *at == '$')
 		findings_error(f, ERR_CONFIG, p.file, p.line,
 			"unknown variable at \"%.40s\"; expected $host, $path or $query", at);
-	else if (!http_is_field_value(str_of(r->redirect.to)) || strpbrk(r->redirect.to, " \t\"<>"))
+	else if (*at)
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the URL has a blank, a quote or a control character; expected it "
-			"percent-encoded");
+			"the byte at \"%.40s\" is none of a URL; expected it percent-encoded", at);
 }
 
 static void check_handler(const struct config *c, struct config_route *r, struct findings *f)
