@@ -452,8 +452,8 @@ class Plain(Shared):
 
 
 class Deadlines(Shared):
-    extra = 'timeouts = { handshake = "600ms"; header = "600ms"; body = "600ms"; idle = "600ms";' \
-            ' write = "1s"; }; shutdown = { linger = "300ms"; };'
+    extra = 'timeouts = { handshake = "1500ms"; header = "1500ms"; body = "1500ms";' \
+            ' idle = "1500ms"; write = "1500ms"; }; shutdown = { linger = "300ms"; };'
 
     def timeouts(self):
         return self.d.status()["closures_total"]["timeout"]
@@ -512,8 +512,8 @@ class Deadlines(Shared):
 
     def test_a_body_that_comes_slowly_is_fine(self):
         with self.d.peer(version="1.2") as peer:   # no ticket comes behind the handshake
-            peer.send(b"POST /go/ HTTP/1.1\r\n" + HOST + b"Content-Length: 20\r\n\r\n")
-            for _ in range(20):    # for longer than the deadline in all
+            peer.send(b"POST /go/ HTTP/1.1\r\n" + HOST + b"Content-Length: 40\r\n\r\n")
+            for _ in range(40):    # for longer than the deadline in all
                 self.assertEqual(select.select([peer.sock], [], [], 0.05)[0], [])
                 peer.send(b"a")
             self.assertEqual(peer.read_response().status, 307)
