@@ -141,7 +141,7 @@ double board_imbalance(const struct board *b)
 	return sum ? (double)max * (double)n / (double)sum : 1.0;
 }
 
-bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief)
+bool board_gate(const struct board *b, unsigned slot, const uint64_t *stuck, unsigned *ret_relief)
 {
 	uint32_t generation, own, least = UINT32_MAX;
 	int64_t now = clock_ms();
@@ -156,7 +156,8 @@ bool board_gate(const struct board *b, unsigned slot, unsigned *ret_relief)
 		uint32_t live;
 
 		if (i == slot || !is_serving(s, generation) ||
-			now - board_get(s->beat_ms) > BOARD_STALE_MS)
+			now - board_get(s->beat_ms) > BOARD_STALE_MS ||
+			(stuck && stuck[i] && board_get(s->turns) == stuck[i]))
 			continue;
 		live = board_get(s->live);
 		n++;

@@ -7,11 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "ipc/board.h"
 #include "net/sock.h"
 #include "tls/sites.h"
+
+enum { RELIEF_MS = 20 };
 
 static void enter(struct accept *a)
 {
@@ -27,56 +30,55 @@ static void leave(struct accept *a)
 	for (size_t i = 0; i < a->nlisteners; i++)
 		loop_unwatch(a->loop, &a->listeners[i].watch);
 	a->inside = false;
-	a->relief_poked = false;
 	board_set(a->env->counters->accepting, 0);
 }
 
-static void poke(const struct accept *a, unsigned slot)
+/* Wakes the worker of `slot` and looks after RELIEF_MS whether it did wake. */
+static void poke(struct accept *a, unsigned slot)
 {
 	uint64_t one = 1;
 	int fd = a->inherit->pokes[slot];
 
+	a->relief = slot;
+	a->relief_turns = board_get(a->env->board->slot[slot].turns);
 	/* EAGAIN: it has been poked more than often enough */
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0 && errno != EAGAIN)
 		log_debug("cannot poke worker %u: %s", slot, strerror(errno));
-}
-
-/* Has the relief turned its loop since it was poked, and does it accept? If it was not poked yet, it
- * is now. */
-static bool relief_is_ready(struct accept *a, unsigned slot)
-{
-	const struct board_slot *s = &a->env->board->slot[slot];
-	uint64_t turns = board_get(s->turns);
-
-	if (!a->relief_poked || a->relief != slot) {
-		a->relief = slot;
-		a->relief_turns = turns;
-		a->relief_poked = true;
-		poke(a, slot);
-		return false;
-	}
-	return turns != a->relief_turns && board_get(s->accepting);
+	timer_set(&a->loop->timers, &a->relief_due, clock_ms() + RELIEF_MS);
 }
 
 static void review(struct accept *a)
 {
-	unsigned relief;
 	bool full = a->exhausted || a->env->live >= a->env->limits->connections;
+	unsigned relief;
 
 	if (!a->started)
 		return;
-	if (full) {
-		if (a->inside)
-			leave(a);
-		return;
-	}
-	if (board_gate(a->env->board, a->inherit->slot, &relief)) {
-		a->relief_poked = false;
+	if (!full && board_gate(a->env->board, a->inherit->slot, a->stuck, &relief)) {
 		if (!a->inside)
 			enter(a);
-	} else if (a->inside && relief_is_ready(a, relief)) {
+	} else if (a->inside) {
 		leave(a);
+		if (!full)
+			poke(a, relief);
 	}
+}
+
+static void on_relief_due(struct timer *t)
+{
+	struct accept *a = (struct accept *)((char *)t - offsetof(struct accept, relief_due));
+	bool full = a->exhausted || a->env->live >= a->env->limits->connections;
+	unsigned relief;
+
+	if (!a->started || a->inside || full ||
+		board_get(a->env->board->slot[a->relief].turns) != a->relief_turns)
+		return;
+	log_debug("worker %u does not answer; doing without it", a->relief);
+	a->stuck[a->relief] = a->relief_turns;
+	if (board_gate(a->env->board, a->inherit->slot, a->stuck, &relief))
+		enter(a);
+	else
+		poke(a, relief);
 }
 
 static void accept_failed(struct accept *a, const struct accept_listener *l, int errnum)
@@ -131,8 +133,13 @@ static void on_poke(struct watch *w, unsigned events)
 	uint64_t count;
 
 	(void)events;
-	if (read(w->fd, &count, sizeof count) > 0)
-		review(a);
+	if (read(w->fd, &count, sizeof count) < 0)
+		return;
+	/* The kernel told of what is queued the worker that has left, and nobody else: watching anew
+	 * makes it look at the queues again. */
+	if (a->inside)
+		leave(a);
+	review(a);
 }
 
 int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in)
@@ -163,6 +170,7 @@ int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const
 	}
 	a->poke.fd = in->pokes[in->slot];
 	a->poke.fn = on_poke;
+	a->relief_due.fn = on_relief_due;
 	return 0;
 }
 
@@ -195,6 +203,7 @@ void accept_stop(struct accept *a)
 		a->listeners[i].watch.fd = -1;
 	}
 	a->started = false;
+	timer_stop(&a->relief_due);
 }
 
 void accept_connection_gone(struct accept *a)

@@ -1,13 +1,13 @@
 /* New connections from the shared listeners, fairly: a worker that has more than its share leaves
- * the listeners to the others for a while (the gate of ipc/board).
+ * the listeners to the others (the gate of ipc/board).
  *
- *            too many (and the relief is awake), at the limit, out of descriptors
- *   INSIDE <==================================================================> OUTSIDE
- *            a connection ended, a poke, the tick
+ *            too many, at the limit, out of descriptors
+ *   INSIDE <============================================> OUTSIDE
+ *            a connection ended, a poke, the tick, a relief that is stuck
  *
- * Nobody leaves before the least loaded worker has shown, by a turn of its loop after a poke, that it
- * is alive: a worker that hangs costs the others nothing. What nevertheless waits in a queue for a
- * whole tick is taken by anyone. */
+ * Who leaves pokes the least loaded worker, the relief. If that one has not turned its loop within
+ * RELIEF_MS it is stuck, and does not count until it turns again: a worker that hangs costs the others
+ * one short pause. What nevertheless waits in a queue for a whole tick is taken by anyone. */
 #ifndef LATCH_WORKER_ACCEPT_H
 #define LATCH_WORKER_ACCEPT_H
 
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipc/board.h"
 #include "ipc/inherit.h"
 #include "net/loop.h"
 #include "protocol/conn.h"
@@ -37,9 +38,10 @@ struct accept {
 	bool started;         /* between accept_start() and accept_stop() */
 	bool inside;          /* the listeners are watched */
 	bool exhausted;       /* no descriptors: out until a connection ends or the tick */
-	unsigned relief;      /* who was poked; with relief_turns: its turns at that time */
-	bool relief_poked;
+	unsigned relief;      /* who was poked, and its turns at that time */
 	uint64_t relief_turns;
+	struct timer relief_due;
+	uint64_t stuck[BOARD_SLOTS]; /* turns of those that did not answer a poke; 0: none */
 	struct log_rate trouble;
 };
 

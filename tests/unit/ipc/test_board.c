@@ -177,7 +177,7 @@ Test(board, gate_is_open_for_a_worker_alone)
 {
 	unsigned relief = 77, slot = serving(1, 100000);
 
-	cr_expect(board_gate(b, slot, &relief));
+	cr_expect(board_gate(b, slot, NULL, &relief));
 	cr_expect_eq(relief, 77, "untouched");
 }
 
@@ -185,11 +185,11 @@ Test(board, gate_closes_above_mean_and_slack)
 {
 	unsigned relief = 77, mine = serving(1, 4), other = serving(1, 0);
 
-	cr_expect(board_gate(b, mine, &relief), "4 is at mean 2 and slack 2");
+	cr_expect(board_gate(b, mine, NULL, &relief), "4 is at mean 2 and slack 2");
 	board_set(b->slot[mine].live, 5u);
-	cr_expect_not(board_gate(b, mine, &relief), "5 is over mean 2.5 and slack 2");
+	cr_expect_not(board_gate(b, mine, NULL, &relief), "5 is over mean 2.5 and slack 2");
 	cr_expect_eq(relief, other);
-	cr_expect(board_gate(b, other, &relief));
+	cr_expect(board_gate(b, other, NULL, &relief));
 }
 
 Test(board, gate_slack_grows_with_the_load)
@@ -197,10 +197,10 @@ Test(board, gate_slack_grows_with_the_load)
 	unsigned relief, mine = serving(1, 3260), other = serving(1, 2940);
 
 	/* mean 3100, slack 2 + 96.9 */
-	cr_expect_not(board_gate(b, mine, &relief));
+	cr_expect_not(board_gate(b, mine, NULL, &relief));
 	board_set(b->slot[mine].live, 3190u);
 	board_set(b->slot[other].live, 3010u);
-	cr_expect(board_gate(b, mine, &relief));
+	cr_expect(board_gate(b, mine, NULL, &relief));
 }
 
 Test(board, relief_is_the_least_loaded_other)
@@ -210,7 +210,7 @@ Test(board, relief_is_the_least_loaded_other)
 	serving(1, 30);
 	least = serving(1, 5);
 	serving(1, 6);
-	cr_expect_not(board_gate(b, mine, &relief));
+	cr_expect_not(board_gate(b, mine, NULL, &relief));
 	cr_expect_eq(relief, least);
 }
 
@@ -221,16 +221,16 @@ Test(board, gate_looks_at_its_own_generation_only)
 	serving(1, 0);
 	board_set(b->slot[drained].state, (uint32_t)BOARD_DRAINING);
 	board_take(b, 2);
-	cr_expect(board_gate(b, mine, &relief));
+	cr_expect(board_gate(b, mine, NULL, &relief));
 }
 
 Test(board, a_stopped_worker_does_not_close_the_gate_for_others)
 {
 	unsigned relief, mine = serving(1, 50), stopped = serving(1, 0);
 
-	cr_expect_not(board_gate(b, mine, &relief));
+	cr_expect_not(board_gate(b, mine, NULL, &relief));
 	board_set(b->slot[stopped].beat_ms, clock_ms() - BOARD_STALE_MS);
-	cr_expect_not(board_gate(b, mine, &relief), "late, not stale");
+	cr_expect_not(board_gate(b, mine, NULL, &relief), "late, not stale");
 	board_set(b->slot[stopped].beat_ms, clock_ms() - BOARD_STALE_MS - 1);
-	cr_expect(board_gate(b, mine, &relief));
+	cr_expect(board_gate(b, mine, NULL, &relief));
 }
