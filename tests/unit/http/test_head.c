@@ -339,6 +339,8 @@ Test(head, rfc9112_5_2_obs_fold)
 	bad(GET "X: a\r\n\tb\r\n\r\n", 400);
 	bad(GET "Transfer-Encoding:\r\n chunked\r\n\r\n", 400);
 	bad(GET " \r\n\r\n", 400);
+	cr_assert_str_eq(parse(GET " b\r\n").reason, "folded field line");
+	cr_assert_str_eq(parse(GET "\tb\r\n").reason, "folded field line");
 }
 
 /* RFC 9110 section 5.5: obs-text is opaque, controls are not allowed. */
