@@ -154,17 +154,18 @@ static void check_redirect(const struct config *c, const struct config_route *r,
 	struct config_place p = config_place_of(c, &r->redirect.to, &r->place);
 	const char *at = NULL;
 
-	if (!r->redirect.to)
+	if (!r->redirect.to || (r->redirect.to[0] && redirect_check(r->redirect.to, &at)))
 		return;
 	if (!r->redirect.to[0])
 		findings_error(f, ERR_CONFIG, p.file, p.line,
 			"\"to\" is empty; expected a URL such as \"https://$host$path$query\"");
-	else if (!redirect_check(r->redirect.to, &at) && *at == '$')
+	else if (at && *at == '$')
 		findings_error(f, ERR_CONFIG, p.file, p.line,
 			"unknown variable at \"%.40s\"; expected $host, $path or $query", at);
-	else if (*at)
+	else
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the byte at \"%.40s\" is none of a URL; expected it percent-encoded", at);
+			"no URL holds the byte at \"%.40s\"; expected it percent-encoded",
+			at ? at : r->redirect.to);
 }
 
 static void check_handler(const struct config *c, struct config_route *r, struct findings *f)
