@@ -122,9 +122,9 @@ Test(access, a_client_cannot_break_a_line)
 	access_write_request(&logged, &request);
 	flushed();
 	cr_expect_eq(lines(text), 1);
-	cr_expect_not_null(strstr(text,
-		"\"x\\x22\\x0A127.0.0.1 - - \\x5C \\x1B[31m \\x7F \\xC2\\x9B "
-		"\\x0D\\x09\\x00 end\"\n"));
+	cr_expect_not_null(
+		strstr(text, "\"x\\x22\\x0A127.0.0.1 - - \\x5C \\x1B[31m \\x7F \\xC2\\x9B "
+			     "\\x0D\\x09\\x00 end\"\n"));
 }
 
 Test(access, cuts_what_is_too_long)
@@ -283,6 +283,22 @@ Test(access, writes_to_standard_error_at_once)
 	close(saved);
 	cr_expect_eq(lines(flushed()), 2);
 	cr_expect_not_null(strstr(text, "13:55:36"));
+}
+
+Test(access, the_journal_takes_every_event_or_none)
+{
+	struct access_close closed = { .client = STR("::1"), .closure = STR("clean") };
+	struct access_handshake failed = { .client = STR("::1"), .alert = -1 };
+	static char longest[70000];
+
+	memset(longest, '"', sizeof(longest));
+	logged.target = LOG_TARGET_JOURNAL;
+	request.target = request.user_agent = closed.site = failed.reason =
+		(struct str){ longest, sizeof(longest) };
+	access_write_request(&logged, &request);
+	access_write_close(&logged, &closed);
+	access_write_handshake(&logged, &failed);
+	cr_expect_str_eq(flushed(), "", "nothing of it goes to the file");
 }
 
 Test(access, off_writes_nothing)
