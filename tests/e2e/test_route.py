@@ -7,7 +7,7 @@ import ssl
 import time
 import unittest
 
-from harness import PATIENCE, Latchd, Peer, TestCase, certificates, client_context
+from harness import PATIENCE, Latchd, Peer, TestCase, certificates, client_context, latchd
 
 CONFIG = """
 workers = 1;
@@ -231,6 +231,33 @@ class Redirects(Shared):
                           f"localhost:443:127.0.0.1:{self.d.port}",
                           f"http://localhost:{self.d.port2}/page.txt")
         self.assertEqual(run.stdout, b"page https://localhost/page.txt", run.stderr)
+
+
+class Refused(TestCase):
+    """What a site cannot mean is refused before anybody asks for it."""
+
+    def check(self, old, new):
+        d = Latchd(config=CONFIG.replace(old, new), files=FILES)
+        return latchd("-t", "-c", d.write_config())
+
+    def test_the_configuration_itself(self):
+        done = self.check("", "")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_redirects(self):
+        for to, word in (("https://$hots/", "unknown variable"), ("/a$$", "unknown variable"),
+                         ("/a b", "percent-encoded"), ("/\u00e4", "percent-encoded")):
+            done = self.check('to = "$path"', f'to = "{to}"')
+            self.assertEqual(done.returncode, 78, to)
+            self.assertRegex(done.stderr, rf"^/\S+/latchd\.conf:\d+: .*{word}", to)
+
+    def test_more_headers_than_a_response_has_room_for(self):
+        lines = ", ".join(f'{{ name = "X-{i}"; value = "v"; }}' for i in range(15))
+        one = '{ name = "X-Site"; value = "default"; }'
+        self.assertEqual(self.check(one, lines).returncode, 0)
+        done = self.check(one, one + ", " + lines)
+        self.assertEqual(done.returncode, 78)
+        self.assertIn("17 headers; expected at most 16", done.stderr)
 
 
 class Status(Shared):
