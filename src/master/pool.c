@@ -278,6 +278,9 @@ static int watch_member(struct pool_member *m, struct err *e)
 	r = sd_event_add_child(event, &m->child, m->pid, WEXITED, on_child, m);
 	if (r >= 0)
 		r = sd_event_add_io(event, &m->io, m->channel, EPOLLIN, on_channel, m);
+	/* What it said before it died is heard before its death. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(m->io, SD_EVENT_PRIORITY_IMPORTANT);
 	if (r < 0)
 		return err_errno(e, ERR_SYSTEM, -r, "cannot watch a worker");
 	arm(event, &m->timer, m->pool->o.ready_ms, on_late, m);

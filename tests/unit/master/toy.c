@@ -66,9 +66,9 @@ static void obey(const struct inherit *in)
 }
 
 /* So that a master that was killed by a failed test leaves none behind. */
-static void live_a_while(void)
+static void live_a_while(const struct inherit *in)
 {
-	for (int i = 0; i < 100 && getppid() == tester; i++)
+	for (int i = 0; i < 100 && getppid() == in->master; i++)
 		poll(NULL, 0, 100);
 	_exit(0);
 }
@@ -109,7 +109,7 @@ int toy_worker(const struct inherit *in)
 	default:
 		break;
 	}
-	live_a_while();
+	live_a_while(in);
 	return 0;
 }
 
