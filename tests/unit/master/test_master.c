@@ -29,10 +29,12 @@ static void configure(const char *extra)
 	FILE *f = fopen(config_path, "w");
 
 	cr_assert_not_null(f);
-	fprintf(f, "workers = 2;\n%s\nlog = { level = \"error\"; };\n%s\n"
+	fprintf(f,
+		"workers = 2;\n%s\nlog = { level = \"error\"; };\n%s\n"
 		"listeners = ( { name = \"a\"; address = \"127.0.0.1:0\"; tls = false; } );\n"
-		"sites = ( { names = [ \"*\" ]; routes = ( { path = \"/\"; files = { root = \"%s\"; }; } ); }"
-		" );\n", geteuid() == 0 ? "user = \"root\"; group = \"root\";" : "", extra, directory);
+		"sites = ( { names = [ \"*\" ];\n"
+		"routes = ( { path = \"/\"; files = { root = \"%s\"; }; } ); } );\n",
+		geteuid() == 0 ? "user = \"root\"; group = \"root\";" : "", extra, directory);
 	cr_assert_eq(fclose(f), 0);
 }
 
@@ -216,8 +218,11 @@ static void serve_directory(char *ret_ca, size_t size)
 	options.serve_dir = directory;
 	start();
 	await("READY=1");
-	while (!strstr(text, "curl") || text[strlen(text) - 1] != '\n')
-		cr_assert_gt(read(output[0], text + strlen(text), sizeof(text) - strlen(text) - 1), 0);
+	while (!strstr(text, "curl") || text[strlen(text) - 1] != '\n') {
+		size_t n = strlen(text);
+
+		cr_assert_gt(read(output[0], text + n, sizeof(text) - n - 1), 0);
+	}
 	cr_expect_eq(strncmp(text, "Serving ", 8), 0, "%s", text);
 	path = strstr(text, "curl --cacert ");
 	cr_assert_not_null(path, "%s", text);
