@@ -234,3 +234,16 @@ Test(board, a_stopped_worker_does_not_close_the_gate_for_others)
 	board_set(b->slot[stopped].beat_ms, clock_ms() - BOARD_STALE_MS - 1);
 	cr_expect(board_gate(b, mine, NULL, &relief));
 }
+
+Test(board, one_that_has_not_turned_since_it_was_poked_is_left_out)
+{
+	uint64_t stuck[BOARD_SLOTS] = { 0 };
+	unsigned relief, mine = serving(1, 50), poked = serving(1, 0);
+
+	board_set(b->slot[poked].turns, (uint64_t)7);
+	stuck[poked] = 7;
+	cr_expect(board_gate(b, mine, stuck, &relief));
+	board_set(b->slot[poked].turns, (uint64_t)8);
+	cr_expect_not(board_gate(b, mine, stuck, &relief), "it turned");
+	cr_expect_eq(relief, poked);
+}
