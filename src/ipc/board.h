@@ -77,9 +77,9 @@ double board_imbalance(const struct board *b);
 /* Should the worker of `slot` take new connections? True while its live count is at most the mean
  * of the serving workers of its generation plus a slack of 2 + mean/32. When false, *ret_relief is
  * the slot of the least loaded other worker, whom to poke. Left out of the account: workers whose
- * beat_ms is more than BOARD_STALE_MS behind clock_ms() (so one that serves stamps it at least every
- * BOARD_TICK_MS, also when idle), and those whose turns are still what `stuck` (by slot; NULL, or 0:
- * nobody) says. */
+ * beat_ms is more than BOARD_STALE_MS behind clock_ms() (so one that serves stamps it at least
+ * every BOARD_TICK_MS, also when idle), and those whose turns are still what `stuck` says (by slot;
+ * NULL, or 0: nobody). */
 bool board_gate(const struct board *b, unsigned slot, const uint64_t *stuck, unsigned *ret_relief);
 
 #endif
