@@ -404,7 +404,7 @@ static enum step step_head(struct turn *t)
 	if (!own)
 		return reply_error(t, 500, "out of memory");
 	memcpy(own, t->p, used);
-	request_rebase(&s->request, t->p, used, own);
+	message_rebase(&s->request, t->p, used, own);
 	input_consume(t, used);
 	return serve(t);
 }
