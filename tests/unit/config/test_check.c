@@ -149,8 +149,8 @@ Test(check, names_and_defaults_are_one_per_listener)
 	conf_check(&t,
 		"listeners = ( { name = \"a\"; address = \"*:1\"; tls = false; },\n"
 		"{ name = \"b\"; address = \"*:2\"; tls = false; } );\n"
-		"sites = ( { names = [ \"x\", \"*\" ]; listeners = [ \"a\" ]; default = true; " ROUTES
-		" },\n"
+		"sites = ( { names = [ \"x\", \"*\" ]; listeners = [ \"a\" ]; default = true; "
+		"" ROUTES " },\n"
 		"{ names = [ \"x\", \"*\" ]; listeners = [ \"b\" ]; default = true; " ROUTES " "
 		"},\n"
 		"{ names = [ \"y\", \"X\" ]; listeners = [ \"b\" ]; default = true; " ROUTES " "
@@ -242,16 +242,15 @@ Test(check, headers)
 
 Test(check, warnings)
 {
-	conf_check(&t,
-		"sigpipe = \"default\";\nuser = \"root\";\nreload = { drain = \"0\"; };\n" CONF_PLAIN);
+	conf_check(&t, "sigpipe = \"default\";\nuser = \"root\";\nreload = { drain = \"0\"; "
+		       "};\n" CONF_PLAIN);
 	cr_expect(conf_has_warning(&t, 1, "sigpipe"), "%s", conf_findings(&t));
 	cr_expect(conf_has_warning(&t, 2, "root"));
 	cr_expect(conf_has_warning(&t, 3, "drain"));
 	cr_expect_eq(t.f.errors, 0);
-	conf_check(&t,
-		"listeners = ( { name = \"a\"; address = \"*:1\"; tls = false; } );\n"
-		"sites = ( { names = [ \"a\" ]; },\n{ names = [ \"b\" ]; passphrase_file = \"x\";" ROUTES
-		" } );");
+	conf_check(&t, "listeners = ( { name = \"a\"; address = \"*:1\"; tls = false; } );\n"
+		       "sites = ( { names = [ \"a\" ]; },\n{ names = [ \"b\" ]; passphrase_file = "
+		       "\"x\";" ROUTES " } );");
 	cr_expect(conf_has_warning(&t, 2, "no routes"), "%s", conf_findings(&t));
 	cr_expect(conf_has_warning(&t, 3, "passphrase_file"));
 }
@@ -260,7 +259,8 @@ Test(check, half_read_configurations_do_not_crash)
 {
 	conf_check(&t,
 		"listeners = ( 1, { address = 5; name = 7; }, { } );\n"
-		"sites = ( 1, { names = 3; routes = ( 1, { path = 5; files = 1; redirect = { to = 2; "
+		"sites = ( 1, { names = 3; routes = ( 1, { path = 5; files = 1; redirect = { to "
+		"= 2; "
 		"}; } ); headers = ( 1, { name = 1; } ); certificates = ( 1 ); }, "
 		"{ routes = 5; } );");
 	cr_expect_gt(t.f.errors, 5);

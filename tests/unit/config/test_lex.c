@@ -57,7 +57,10 @@ Test(lex, kinds)
 		struct lex_token t = first(cases[i].text);
 
 		cr_expect_eq(t.kind, cases[i].kind, "\"%s\" is kind %d", cases[i].text, t.kind);
-		cr_expect_eq(t.text.n, cases[i].n, "\"%s\" has %zu bytes", cases[i].text, t.text.n);
+		cr_expect_eq(t.text.n, cases[i].n,
+			"\"%s\" has %zu "
+			"bytes",
+			cases[i].text, t.text.n);
 	}
 }
 

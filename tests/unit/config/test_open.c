@@ -45,23 +45,25 @@ static const char *with(const char *head, const char *site)
 
 	snprintf(text, sizeof(text),
 		"%s %s\n"
-		"listeners = ( { name = \"s\"; address = \"127.0.0.1:1\"; }, { name = \"p\"; address = "
+		"listeners = ( { name = \"s\"; address = \"127.0.0.1:1\"; }, { name = \"p\"; "
+		"address = "
 		"\"127.0.0.1:2\"; tls = false; } );\n"
 		"sites = ( { names = [ \"localhost\" ]; default = true; %s },\n"
-		"{ names = [ \"*\" ]; routes = ( { path = \"/\"; redirect = { to = \"/x\"; }; } ); } );\n",
+		"{ names = [ \"*\" ]; routes = ( { path = \"/\"; redirect = { to = \"/x\"; }; } "
+		"); } );\n",
 		USER, head, site);
 	return text;
 }
 
-#define GOOD                                                                                           \
-	"certificate = \"a.pem\"; private_key = \"a.key\"; routes = ( { path = \"/\"; files = { root " \
-	"= \".\"; }; }, { path = \"/s/long\"; status = {}; } );"
+static const char good[] =
+	"certificate = \"a.pem\"; private_key = \"a.key\"; routes = ( { path = \"/\"; "
+	"files = { root = \".\"; }; }, { path = \"/s/long\"; status = {}; } );";
 
 Test(open, a_good_one)
 {
 	const struct config_site *site;
 
-	conf_open(&t, with("", GOOD));
+	conf_open(&t, with("", good));
 	cr_assert_eq(t.f.n, 0, "%s", conf_findings(&t));
 	site = &t.c->sites[0];
 	cr_expect_not_null(site->context);
@@ -81,7 +83,7 @@ Test(open, the_tables_of_listeners)
 {
 	const struct config_listener *l;
 
-	conf_open(&t, with("", GOOD));
+	conf_open(&t, with("", good));
 	cr_assert_eq(t.f.n, 0, "%s", conf_findings(&t));
 	l = t.c->listeners;
 	cr_expect_eq(names_find(l[0].routes.names, STR("LOCALHOST"), NULL), &t.c->sites[0].serving);
@@ -98,7 +100,7 @@ Test(open, roots_are_open_and_close_on_exec)
 	struct stat a, b;
 	int fd;
 
-	conf_open(&t, with("", GOOD));
+	conf_open(&t, with("", good));
 	cr_assert_eq(t.f.n, 0, "%s", conf_findings(&t));
 	fd = t.c->sites[0].routes[0].files.root_fd;
 	cr_assert_eq(fstat(fd, &a), 0);
@@ -126,7 +128,8 @@ Test(open, faults_of_certificates_come_to_their_line)
 		{ "certificate = \"a.key\"; private_key = \"a.key\";", 3, "a.key|no certificate" },
 		{ "certificate = \"a.pem\"; private_key = \"t.txt\";", 3, "t.txt|no private key" },
 		{ "certificate = \".\"; private_key = \"a.key\";", 3, "directory" },
-		{ "certificates = ( { certificate = \"a.pem\"; },\n { certificate = \"none.pem\"; } );",
+		{ "certificates = ( { certificate = \"a.pem\"; },\n { certificate = "
+		  "\"none.pem\"; } );",
 			4, "none.pem" },
 		{ "certificate = \"a.pem\"; private_key = \"a.key\";\npassphrase_file = \"none\";",
 			4, "none|No such" },
@@ -161,7 +164,7 @@ Test(open, tls_options_that_openssl_does_not_know)
 	cr_expect(conf_has_error(&t, 3, "tls.ciphers|FOO"), "%s", conf_findings(&t));
 	cr_expect(conf_has_error(&t, 5, "not the certificate's"), "found in the same run%s",
 		conf_findings(&t));
-	conf_open(&t, with("tls = { min_version = \"1.3\"; max_version = \"1.2\"; };", GOOD));
+	conf_open(&t, with("tls = { min_version = \"1.3\"; max_version = \"1.2\"; };", good));
 	cr_expect(conf_has_error(&t, 1, "min_version"), "%s", conf_findings(&t));
 }
 
@@ -194,7 +197,7 @@ Test(open, the_test_mode_creates_nothing)
 
 	cr_assert_eq(chmod(t.dir, 0777), 0);
 	snprintf(head, sizeof(head), "log = { target = \"%s\"; };", conf_path(&t, "new.log"));
-	conf_open(&t, with(head, GOOD));
+	conf_open(&t, with(head, good));
 	cr_expect_eq(t.f.errors, 0, "%s", conf_findings(&t));
 	cr_expect_eq(access(conf_path(&t, "new.log"), F_OK), -1);
 	cr_expect_eq(t.c->nlog_files, 1);
@@ -207,7 +210,7 @@ Test(open, with_errors_nothing_is_created_either)
 
 	snprintf(head, sizeof(head), "workers = -1; log = { target = \"%s\"; };",
 		conf_path(&t, "new.log"));
-	conf_check(&t, with(head, GOOD));
+	conf_check(&t, with(head, good));
 	config_open(t.c, CONFIG_OPEN_SERVE, NULL, &t.f);
 	cr_expect_eq(access(conf_path(&t, "new.log"), F_OK), -1);
 }
@@ -220,7 +223,7 @@ Test(open, logs_are_opened_once_and_shared)
 
 	snprintf(head, sizeof(head), "log = { target = \"%s\"; access = { target = \"%s\"; }; };",
 		conf_path(&t, "err.log"), conf_path(&t, "acc.log"));
-	conf_check(&t, with(head, GOOD));
+	conf_check(&t, with(head, good));
 	config_open(t.c, CONFIG_OPEN_SERVE, NULL, &t.f);
 	cr_assert_eq(t.f.errors, 0, "%s", conf_findings(&t));
 	c = t.c;
@@ -245,9 +248,12 @@ Test(open, logs_that_cannot_be)
 		"log = { target = \"%s\";\naccess = { target = \"/nowhere/x\"; }; };",
 		conf_path(&t, "link.log"));
 	for (int serve = 0; serve < 2; serve++) {
-		conf_check(&t, with(head, GOOD));
+		conf_check(&t, with(head, good));
 		config_open(t.c, serve ? CONFIG_OPEN_SERVE : CONFIG_OPEN_TEST, NULL, &t.f);
-		cr_expect(conf_has_error(&t, 1, "link.log|symbolic link"), "%s", conf_findings(&t));
+		cr_expect(conf_has_error(&t, 1,
+				  "link.log|symbolic "
+				  "link"),
+			"%s", conf_findings(&t));
 		cr_expect(conf_has_error(&t, 2, "/nowhere/x"), "%s", conf_findings(&t));
 	}
 }
@@ -260,7 +266,7 @@ Test(open, reopening_logs)
 
 	snprintf(head, sizeof(head), "log = { access = { target = \"%s\"; }; };",
 		conf_path(&t, "a.log"));
-	conf_check(&t, with(head, GOOD));
+	conf_check(&t, with(head, good));
 	config_open(t.c, CONFIG_OPEN_SERVE, NULL, &t.f);
 	cr_assert_eq(t.c->nlog_files, 1, "%s", conf_findings(&t));
 	snprintf(moved, sizeof(moved), "%s", conf_path(&t, "a.log.1"));
@@ -288,8 +294,10 @@ Test(open, as_root_files_are_judged_as_the_user)
 	snprintf(head, sizeof(head), "log = { target = \"%s\"; };", conf_path(&t, "x.log"));
 	conf_open(&t, with(head, "certificate = \"a.pem\"; routes = (\n"
 				 "{ path = \"/\"; files = { root = \"private\"; }; } );"));
-	cr_expect(
-		conf_has_error(&t, 4, "private|nobody|Permission denied"), "%s", conf_findings(&t));
+	cr_expect(conf_has_error(&t, 4,
+			  "private|nobody|Permission "
+			  "denied"),
+		"%s", conf_findings(&t));
 	cr_expect(conf_has_error(&t, 1, "x.log|nobody"), "%s", conf_findings(&t));
 	cr_expect_eq(geteuid(), 0, "the ids of this process are as they were");
 	cr_expect_eq(getuid(), 0);
@@ -343,7 +351,7 @@ Test(open, ids)
 
 Test(open, prepare_gives_all_or_nothing)
 {
-	conf_write(&t, "good.conf", with("", GOOD));
+	conf_write(&t, "good.conf", with("", good));
 	t.c = config_prepare(conf_path(&t, "good.conf"), CONFIG_OPEN_TEST, NULL, &t.f);
 	cr_assert(t.c, "%s", conf_findings(&t));
 	config_free(t.c);

@@ -53,37 +53,43 @@ static void expect_fixed_point(const char *input)
 	free(second);
 }
 
-#define FULL                                                                                                   \
-	"workers = 3; user = \"a\\\"b\\\\c\\x01\\xff\\n\"; group = \"g\"; sigpipe = \"log\";\n"                \
-	"shutdown = { mode = \"strict\"; linger = \"1234ms\"; };\n"                                            \
-	"listeners = ( { name = \"s\"; address = \"*:443\"; backlog = 7; },\n"                                 \
-	"  { name = \"p\"; address = \"[::1]:80\"; tls = false; shutdown = { mode = \"lenient\"; }; },\n"      \
-	"  { address = \"unix:/x\"; tls = false; } );\n"                                                       \
-	"tls = { profile = \"modern\"; ciphers = \"X\"; tickets = { rotate = \"61s\"; keep = 7; }; };\n"       \
-	"limits = { body_size = 5000000000L; header_size = 4097; connections = 9; };\n"                        \
-	"log = { level = \"error\"; target = \"/e\"; access = { target = \"/a\"; format = \"common\"; }; };\n" \
-	"sites = ( { names = [ \"a\", \"b\" ]; certificate = \"c.pem\"; default = true;\n"                     \
-	"  headers = ( { name = \"X\"; value = \"a \\\"b\\\"\"; } );\n"                                        \
-	"  routes = ( { path = \"/\"; files = { root = \"w\"; index = []; }; allow = [ \"10.1.2.3/8\", "       \
-	"\"1.2.3.4\", \"::1\", \"2001:db8::/32\", \"0.0.0.0/0\", \"::/0\" ]; },\n"                             \
-	"    { path = \"/r\"; redirect = { to = \"/\"; status = 302; }; deny = ( \"::ffff:1.2.3.4\" ); },\n"   \
-	"    { path = \"/s\"; status = {}; } ); },\n"                                                          \
-	"  { names = [ \"*\" ]; listeners = [ \"p\" ]; access = { target = \"stderr\"; }; routes = (); },\n"   \
-	"  { names = [ \"d\" ]; certificates = ( { certificate = \"1\"; private_key = \"2\"; }, { "            \
-	"certificate = \"/3\"; } ); passphrase_file = \"p\"; } );\n"
+static const char full[] =
+	"workers = 3; user = \"a\\\"b\\\\c\\x01\\xff\\n\"; group = \"g\"; sigpipe = \"log\";\n"
+	"shutdown = { mode = \"strict\"; linger = \"1234ms\"; };\n"
+	"listeners = ( { name = \"s\"; address = \"*:443\"; backlog = 7; },\n"
+	"  { name = \"p\"; address = \"[::1]:80\"; tls = false; shutdown = { mode = \"lenient\"; "
+	"}; },\n"
+	"  { address = \"unix:/x\"; tls = false; } );\n"
+	"tls = { profile = \"modern\"; ciphers = \"X\"; tickets = { rotate = \"61s\"; keep = 7; "
+	"}; };\n"
+	"limits = { body_size = 5000000000L; header_size = 4097; connections = 9; };\n"
+	"log = { level = \"error\"; target = \"/e\"; access = { target = \"/a\"; format = "
+	"\"common\"; }; };\n"
+	"sites = ( { names = [ \"a\", \"b\" ]; certificate = \"c.pem\"; default = true;\n"
+	"  headers = ( { name = \"X\"; value = \"a \\\"b\\\"\"; } );\n"
+	"  routes = ( { path = \"/\"; files = { root = \"w\"; index = []; }; allow = [ "
+	"\"10.1.2.3/8\", "
+	"\"1.2.3.4\", \"::1\", \"2001:db8::/32\", \"0.0.0.0/0\", \"::/0\" ]; },\n"
+	"    { path = \"/r\"; redirect = { to = \"/\"; status = 302; }; deny = ( "
+	"\"::ffff:1.2.3.4\" ); },\n"
+	"    { path = \"/s\"; status = {}; } ); },\n"
+	"  { names = [ \"*\" ]; listeners = [ \"p\" ]; access = { target = \"stderr\"; }; routes "
+	"= (); },\n"
+	"  { names = [ \"d\" ]; certificates = ( { certificate = \"1\"; private_key = \"2\"; }, { "
+	"certificate = \"/3\"; } ); passphrase_file = \"p\"; } );\n";
 
 Test(print, is_a_fixed_point)
 {
 	expect_fixed_point("");
 	expect_fixed_point(CONF_PLAIN);
-	expect_fixed_point(FULL);
+	expect_fixed_point(full);
 }
 
 Test(print, keeps_every_value)
 {
 	char *text;
 
-	conf_load(&t, FULL);
+	conf_load(&t, full);
 	text = print();
 	conf_load(&t, text);
 	cr_assert(t.c, "%s", text);
@@ -106,7 +112,7 @@ Test(print, names_every_directive)
 {
 	char *text;
 
-	conf_load(&t, FULL);
+	conf_load(&t, full);
 	text = print();
 	for (size_t i = 0; i < table_count; i++) {
 		char line[80];
@@ -126,7 +132,7 @@ Test(print, fills_in_listeners_of_sites)
 {
 	char *text;
 
-	conf_load(&t, FULL);
+	conf_load(&t, full);
 	text = print();
 	cr_expect(strstr(text, "listeners = [ \"s\" ];"), "%s", text);
 	conf_load(&t, CONF_PLAIN);

@@ -62,13 +62,14 @@ Test(read, every_type)
 {
 	const struct config *c;
 
-	conf_load(&t,
-		"workers = 3; user = \"u\"; sigpipe = \"default\";\n"
-		"tls = { profile = \"modern\"; min_version = \"1.3\"; tickets = { enabled = false; }; };\n"
-		"limits = { body_size = 5000000000L; header_size = \"2K\"; };\n"
-		"timeouts = { idle = \"1500ms\"; };\n"
-		"log = { level = \"debug\"; target = \"/var/log/x\"; access = { target = \"journal\"; "
-		"format = \"json\"; }; };");
+	conf_load(&t, "workers = 3; user = \"u\"; sigpipe = \"default\";\n"
+		      "tls = { profile = \"modern\"; min_version = \"1.3\"; tickets = { enabled = "
+		      "false; }; };\n"
+		      "limits = { body_size = 5000000000L; header_size = \"2K\"; };\n"
+		      "timeouts = { idle = \"1500ms\"; };\n"
+		      "log = { level = \"debug\"; target = \"/var/log/x\"; access = { target = "
+		      "\"journal\"; "
+		      "format = \"json\"; }; };");
 	cr_assert(t.c);
 	c = t.c;
 	cr_expect_eq(t.f.n, 0, "%s", conf_findings(&t));
@@ -139,14 +140,17 @@ Test(read, wrong_types_and_bounds)
 			"\"path\" is missing" },
 		{ "sites = ( { names = []; routes = ( { path = \"/\"; status = 1; } ); } );",
 			"sites.routes.status: expected a group" },
-		{ "sites = ( { names = []; routes = ( { path = \"/\"; redirect = { to = \"/\"; status = "
+		{ "sites = ( { names = []; routes = ( { path = \"/\"; redirect = { to = \"/\"; "
+		  "status = "
 		  "200; }; } ); } );",
 			"status: expected 301, 302, 303, 307 or 308" },
-		{ "sites = ( { names = []; routes = ( { path = \"/\"; allow = [ \"10.0.0.0/33\" ]; } ); } );",
+		{ "sites = ( { names = []; routes = ( { path = \"/\"; allow = [ \"10.0.0.0/33\" "
+		  "]; } ); } );",
 			"allow|10.0.0.0/33" },
 		{ "sites = ( { names = []; routes = ( { path = \"/\"; deny = \"::1\"; } ); } );",
 			"deny|list" },
-		{ "sites = ( { names = []; certificate = \"a\"; certificates = ( { certificate = \"b\"; } ); } "
+		{ "sites = ( { names = []; certificate = \"a\"; certificates = ( { certificate = "
+		  "\"b\"; } ); } "
 		  ");",
 			"either certificate" },
 		{ "sites = ( { names = []; certificates = ( { private_key = \"b\"; } ); } );",
@@ -173,9 +177,9 @@ Test(read, a_bad_value_keeps_its_default)
 
 Test(read, all_mistakes_in_one_run_each_at_its_line)
 {
-	conf_load(&t,
-		"workers = -1;\nsigpip = \"x\";\ntimeouts = {\n  idle = 5;\n  wriite = \"5s\";\n};\n"
-		"listeners = (\n  { address = \"x\";\n    nam = \"y\"; } );\n");
+	conf_load(&t, "workers = -1;\nsigpip = \"x\";\ntimeouts = {\n  idle = 5;\n  wriite = "
+		      "\"5s\";\n};\n"
+		      "listeners = (\n  { address = \"x\";\n    nam = \"y\"; } );\n");
 	cr_assert(t.c);
 	cr_expect(conf_has_error(&t, 1, "workers"));
 	cr_expect(conf_has_error(&t, 2, "\"sigpip\"|\"sigpipe\""));
@@ -201,7 +205,8 @@ Test(read, directives_of_later_issues_are_unknown)
 		"sites = ( { names = []; routes = ( { path = \"/\"; metrics = {}; } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; respond = {}; } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; headers = (); } ); } );",
-		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; listing = "
+		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; "
+		"listing = "
 		"false; }; } ); } );",
 	};
 
@@ -216,7 +221,8 @@ Test(read, listeners_and_inheritance)
 {
 	conf_load(&t,
 		"listeners = ( { name = \"a\"; address = \"*:443\"; },\n"
-		"  { address = \"127.0.0.1:80\"; tls = false; shutdown = { linger = \"1s\"; }; },\n"
+		"  { address = \"127.0.0.1:80\"; tls = false; shutdown = { linger = \"1s\"; }; "
+		"},\n"
 		"  { address = \"unix:/run/x\"; shutdown = { mode = \"lenient\"; }; } );\n"
 		"shutdown = { mode = \"strict\"; linger = \"9s\"; };");
 	cr_assert(t.c);
@@ -241,12 +247,15 @@ Test(read, sites)
 	conf_load(&t,
 		"log = { access = { target = \"/log\"; format = \"json\"; }; };\n"
 		"sites = ( { names = ( \"a\", \"b\" ); default = true; listeners = [ \"x\" ];\n"
-		"  certificate = \"c.pem\"; private_key = \"./k.pem\"; passphrase_file = \"/abs\";\n"
+		"  certificate = \"c.pem\"; private_key = \"./k.pem\"; passphrase_file = "
+		"\"/abs\";\n"
 		"  access = { format = \"common\"; };\n"
 		"  headers = ( { name = \"X\"; value = \"y\"; } );\n"
 		"  routes = ( { path = \"/\"; files = { root = \"www\"; }; },\n"
-		"    { path = \"/r\"; redirect = { to = \"/\"; status = 301; }; deny = [ \"::1\" ]; } );\n"
-		"}, { names = [ \"c\" ]; certificates = ( { certificate = \"1\"; private_key = \"2\"; },\n"
+		"    { path = \"/r\"; redirect = { to = \"/\"; status = 301; }; deny = [ \"::1\" "
+		"]; } );\n"
+		"}, { names = [ \"c\" ]; certificates = ( { certificate = \"1\"; private_key = "
+		"\"2\"; },\n"
 		"  { certificate = \"3\"; } ); access = { target = \"off\"; }; } );");
 	cr_assert(t.c);
 	cr_expect_eq(t.f.n, 0, "%s", conf_findings(&t));
