@@ -211,7 +211,7 @@ void config_open(
 	logs_collect(c, f);
 	if (known)
 		judge(c, test, uid, gid, f);
-	open_contexts(c, ring, f);
+	open_tls_contexts(c, ring, f);
 	if (f->errors)
 		return;
 	if (!test)

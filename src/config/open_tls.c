@@ -148,7 +148,7 @@ static bool is_complete(const struct config *c, const struct config_site *site)
 	return site->npairs > 0;
 }
 
-void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)
+void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)
 {
 	/* For the certificates' sake when the options themselves are at fault. */
 	static const struct tls_options plain = { .profile = TLS_PROFILE_INTERMEDIATE };

@@ -9,6 +9,6 @@ struct ticket_ring;
 
 /* A context for each site that has a certificate, and warnings about what the certificates say.
  * Faults of one site do not hide those of the next. */
-void open_contexts(struct config *c, struct ticket_ring *ring, struct findings *f);
+void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findings *f);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "conf.h"
 #include "config/read.h"
 
@@ -306,17 +307,16 @@ Test(read, places)
 Test(read, many_sites)
 {
 	enum { SITES = 2000 };
-	char *text = malloc(SITES * 100 + 100);
-	size_t n = 0;
+	struct buf text;
 
-	cr_assert(text);
-	n += (size_t)sprintf(text, "sites = ( ");
+	buf_init(&text, 0);
+	cr_assert(buf_append_str(&text, STR("sites = ( ")));
 	for (int i = 0; i < SITES; i++)
-		n += (size_t)sprintf(
-			text + n, "%s{ names = [ \"n%d\" ];\n routes = (); }", i ? "," : "", i);
-	strcpy(text + n, " );");
-	conf_load(&t, text);
-	free(text);
+		cr_assert(buf_appendf(
+			&text, "%s{ names = [ \"n%d\" ];\n routes = (); }", i ? "," : "", i));
+	cr_assert(buf_append_str(&text, STR(" );")));
+	conf_load(&t, buf_cstring(&text));
+	buf_done(&text);
 	cr_assert(t.c, "%s", conf_findings(&t));
 	cr_assert_eq(t.c->nsites, SITES);
 	cr_expect_str_eq(t.c->sites[SITES - 1].names[0], "n1999");
