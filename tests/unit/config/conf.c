@@ -29,6 +29,8 @@ void conf_done(struct conf *t)
 	char path[512];
 
 	while (d && (entry = readdir(d))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
 		snprintf(path, sizeof(path), "%s/%s", t->dir, entry->d_name);
 		if (unlink(path) && errno == EISDIR)
 			rmdir(path);
