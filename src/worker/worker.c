@@ -22,7 +22,6 @@
 #include "worker/state.h"
 
 enum {
-	TICK_MS = 1000,
 	DRAIN_TICK_MS = 100,
 	LOG_FLUSH_MS = 100,
 	ORPHAN_IDLE_MS = 500,     /* the master is dead: nobody will send the next message */
@@ -50,6 +49,8 @@ static void flush_logs(struct worker *w)
 
 static void start_draining(struct worker *w, int64_t idle_ms)
 {
+	if (w->state == WORKER_DRAINING && idle_ms < w->drain_idle_ms)
+		w->drain_idle_ms = idle_ms;
 	if (w->state != WORKER_SERVING)
 		return;
 	w->state = WORKER_DRAINING;
@@ -157,7 +158,7 @@ static void on_tick(struct timer *t)
 			sigpipes, sigpipes == 1 ? "" : "s");
 	}
 	accept_tick(&w->accept);
-	timer_set(&w->loop.timers, t, clock_ms() + TICK_MS);
+	timer_set(&w->loop.timers, t, clock_ms() + BOARD_TICK_MS);
 }
 
 static void on_log_flush(struct timer *t)
@@ -260,7 +261,7 @@ int worker_main(const struct inherit *in)
 	w.state = WORKER_SERVING;
 	accept_start(&w.accept);
 	board_set(w.env.counters->state, BOARD_SERVING);
-	timer_set(&w.loop.timers, &w.tick, clock_ms() + TICK_MS);
+	timer_set(&w.loop.timers, &w.tick, clock_ms() + BOARD_TICK_MS);
 	if (channel_send(in->channel, CHANNEL_READY, 0, -1)) /* else the loop will see that it is dead */
 		log_debug("cannot say READY: %s", strerror(errno));
 	serve(&w);
