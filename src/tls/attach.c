@@ -9,8 +9,8 @@
 
 static int slot = -1;
 
-static void free_attachment(void *parent, void *p, CRYPTO_EX_DATA *data, int index, long argl,
-	void *argp)
+static void free_attachment(
+	void *parent, void *p, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
 {
 	struct attachment *a = p;
 

@@ -1,6 +1,6 @@
 /* The socket BIO: what OpenSSL reads comes straight from recv(), what it writes gathers in the
- * process's output buffer until the session is flushed. It refuses two things: to show OpenSSL a FIN
- * (the session is told instead, and can still answer), and to mix the bytes of two sessions. */
+ * process's output buffer until the session is flushed. It refuses two things: to show OpenSSL a
+ * FIN (the session is told instead, and can still answer), and to mix the bytes of two sessions. */
 #include "tls/bio.h"
 
 #include <assert.h>

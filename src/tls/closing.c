@@ -1,6 +1,6 @@
 /* The state machine of closing.h, over a session. Reads after our FIN go through TLS as long as it
- * can tell a close_notify, and are dropped; one call reads a bounded amount, so that a peer that goes
- * on sending keeps nobody waiting. It never takes a FIN for a close_notify. */
+ * can tell a close_notify, and are dropped; one call reads a bounded amount, so that a peer that
+ * goes on sending keeps nobody waiting. It never takes a FIN for a close_notify. */
 #include "tls/closing.h"
 
 #include <errno.h>
@@ -107,8 +107,8 @@ static enum closing_wait flush(struct closing *c, struct session *s)
 	return linger(c, s);
 }
 
-enum closing_wait closing_start(struct closing *c, struct session *s, const struct closing_policy *p,
-	bool by_deadline)
+enum closing_wait closing_start(
+	struct closing *c, struct session *s, const struct closing_policy *p, bool by_deadline)
 {
 	if (c->state != CLOSING_OPEN)
 		return closing_continue(c, s, p);
@@ -119,8 +119,8 @@ enum closing_wait closing_start(struct closing *c, struct session *s, const stru
 	return flush(c, s);
 }
 
-enum closing_wait closing_continue(struct closing *c, struct session *s,
-	const struct closing_policy *p)
+enum closing_wait closing_continue(
+	struct closing *c, struct session *s, const struct closing_policy *p)
 {
 	(void)p;
 	switch (c->state) {

@@ -82,7 +82,7 @@ static SSL_CTX *new_context(const SSL_METHOD *m, struct err *e)
 		return NULL;
 	}
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -113,7 +113,8 @@ static void set_tickets(SSL_CTX *ctx, const struct tls_options *o, struct ticket
 }
 
 /* A context with everything but certificates. */
-static SSL_CTX *new_bare_server(const struct tls_options *o, struct ticket_ring *ring, struct err *e)
+static SSL_CTX *new_bare_server(
+	const struct tls_options *o, struct ticket_ring *ring, struct err *e)
 {
 	SSL_CTX *ctx = new_context(TLS_server_method(), e);
 
@@ -163,14 +164,16 @@ static int load_pairs(SSL_CTX *ctx, const struct tls_pair *pairs, size_t n, stru
 }
 
 struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const struct tls_pair *pairs,
-	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring, struct err *e)
+	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring,
+	struct err *e)
 {
 	SSL_CTX *ctx = new_bare_server(o, ring, e);
 
 	assert(npairs > 0);
 	if (!ctx)
 		return NULL;
-	if (load_pairs(ctx, pairs, npairs, e) < 0 || bind_resumption(ctx, policy, policy_len, e) < 0) {
+	if (load_pairs(ctx, pairs, npairs, e) < 0 ||
+		bind_resumption(ctx, policy, policy_len, e) < 0) {
 		tls_context_free(ctx);
 		return NULL;
 	}

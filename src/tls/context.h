@@ -1,4 +1,4 @@
-/* TLS options -> contexts: tls/profile decides what the options mean, tls/pair loads chains and keys. */
+/* TLS options -> contexts; tls/profile says what they mean, tls/pair loads chains and keys. */
 #ifndef LATCH_TLS_CONTEXT_H
 #define LATCH_TLS_CONTEXT_H
 
@@ -13,12 +13,13 @@ struct ssl_ctx_st;
 struct ticket_ring;
 
 /* A server context: chain(s), key(s), profile; ALPN is tls/sites' business. `pairs`: 1 or more, one
- * a key type. `policy`, `policy_len`: what resumption is bound to (session-id context is their hash),
- * see DESIGN section 5. `ring` NULL or tickets not enabled: no tickets. On failure NULL, and the
- * error's file is the file at fault (line 0); key that does not match, encrypted key without pass
- * phrase or with a wrong one, no certificate in the file, unreadable; expired is no error. */
+ * a key type. `policy`, `policy_len`: what resumption is bound to (session-id context is their
+ * hash). `ring` NULL or tickets not enabled: no tickets. On failure NULL, and
+ * the error's file is the file at fault (line 0); key that does not match, encrypted key without
+ * pass phrase or with a wrong one, no certificate in the file, unreadable; expired is no error. */
 struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const struct tls_pair *pairs,
-	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring, struct err *e);
+	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring,
+	struct err *e);
 /* A server context with the options and tickets of `like`, but no certificate: where a connection
  * starts before its ClientHello says which site it wants. */
 struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e);

@@ -1,5 +1,5 @@
-/* What certificates say, as text for people and as times for counters. Everything in a certificate is
- * the peer's word: bytes that are not printable ASCII are shown escaped. It judges nothing. */
+/* What certificates say, as text for people and as times for counters. Everything in a certificate
+ * is the peer's word: bytes that are not printable ASCII are shown escaped. It judges nothing. */
 #include "tls/facts.h"
 
 #include <arpa/inet.h>
@@ -103,7 +103,8 @@ static void append_name(struct buf *out, const char *label, const X509_NAME *nam
 	BIO *b = BIO_new(BIO_s_mem());
 	char *p;
 
-	if (b && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_UTF8_CONVERT) >= 0) {
+	if (b &&
+		X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_UTF8_CONVERT) >= 0) {
 		long n = BIO_get_mem_data(b, &p);
 		buf_appendf(out, "%s%.*s\n", label, (int)n, p);
 	}
@@ -125,7 +126,7 @@ static void append_validity(struct buf *out, const X509 *cert)
 void tls_facts_describe_peer(const struct ssl_st *ssl, struct buf *out)
 {
 	const X509 *leaf = SSL_get0_peer_certificate(ssl);
-	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	struct stack_st_X509 *chain = SSL_get_peer_cert_chain(ssl);
 
 	if (!leaf)
 		return;

@@ -1,5 +1,6 @@
-/* Reference identities (RFC 9525) for clients: the host that was asked for, compared with the subject
- * alternative names of the certificate and with nothing else. The chain is not its business. */
+/* Reference identities (RFC 9525) for clients: the host that was asked for, compared with the
+ * subject alternative names of the certificate and with nothing else. The chain is not its
+ * business. */
 #include "tls/identity.h"
 
 #include <arpa/inet.h>
@@ -42,8 +43,8 @@ int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, s
 	char name[HOST_MAX];
 
 	if (!copy_host(name, sni ? sni : host))
-		return err_set(e, ERR_USAGE, "\"%.64s\" cannot be the name of a server",
-			sni ? sni : host);
+		return err_set(
+			e, ERR_USAGE, "\"%.64s\" cannot be the name of a server", sni ? sni : host);
 	if (is_address(name))
 		return 0;
 	if (SSL_set_tlsext_host_name(ssl, name) != 1)
@@ -53,10 +54,11 @@ int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, s
 
 static bool carries(X509 *cert, const char *name)
 {
-	unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-		X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
-	int rc = is_address(name) ? X509_check_ip_asc(cert, name, flags) :
-				    X509_check_host(cert, name, 0, flags, NULL);
+	unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+			 X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+			 X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
+	int rc = is_address(name) ? X509_check_ip_asc(cert, name, flags)
+				  : X509_check_host(cert, name, 0, flags, NULL);
 
 	ERR_clear_error();
 	return rc == 1;

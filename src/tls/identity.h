@@ -1,5 +1,5 @@
-/* Reference identity checks of RFC 9525: SAN only, one whole left-most-label wildcard, IP addresses;
- * the CN never. For clients. */
+/* Reference identity checks of RFC 9525: SAN only, one whole left-most-label wildcard, IP
+ * addresses; the CN never. For clients. */
 #ifndef LATCH_TLS_IDENTITY_H
 #define LATCH_TLS_IDENTITY_H
 
@@ -13,8 +13,8 @@ struct x509_st;
 
 /* Sets SNI (not for IP addresses; `sni` NULL: host), before the handshake. */
 int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, struct err *e);
-/* After the handshake: does the peer's certificate carry the identity? On -1 the sentence names what
- * was expected and what the certificate has. */
+/* After the handshake: does the peer's certificate carry the identity? On -1 the sentence names
+ * what was expected and what the certificate has. */
 int tls_identity_check(struct ssl_st *ssl, const char *host, struct err *e);
 /* Does the certificate carry `host` (a name, or an address as text)? */
 bool tls_identity_carries(struct x509_st *cert, const char *host);

@@ -32,7 +32,7 @@ struct loading {
 	const char *certificate_file, *key_file; /* for errors; NULL in memory */
 	BIO *certificate, *key;
 	X509 *leaf;
-	STACK_OF(X509) *chain;
+	struct stack_st_X509 *chain;
 	EVP_PKEY *pkey;
 };
 
@@ -58,7 +58,8 @@ static int say(struct err *e, const char *file, const char *sentence)
 
 static int cannot_read(struct err *e, const char *file, int errnum)
 {
-	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %s", strerror(errnum));
+	errno = errnum;
+	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %m");
 }
 
 /* A regular file (or pipe), not a directory, on which reads would fail without a word. */
@@ -215,7 +216,8 @@ static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 	else if (pass.asked)
 		say(e, l->key_file, "the pass phrase does not open the private key");
 	else if (has_key_block(l->key))
-		say(e, l->key_file, "the private key is damaged, or of a type that OpenSSL does not know");
+		say(e, l->key_file,
+			"the private key is damaged, or of a type that OpenSSL does not know");
 	else
 		say(e, l->key_file, "holds no private key in PEM form");
 out:
@@ -252,8 +254,8 @@ static int install(SSL_CTX *ctx, struct loading *l, struct err *e)
 	return 0;
 }
 
-int pair_load(struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf,
-	struct err *e)
+int pair_load(
+	struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf, struct err *e)
 {
 	struct loading l = { 0 };
 	int rc = -1;

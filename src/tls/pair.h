@@ -9,15 +9,15 @@ struct x509_st;
 
 /* One certificate with its key, as files or (for --serve) as PEM in memory. */
 struct tls_pair {
-	const char *certificate; /* path of a PEM chain, leaf first */
-	const char *private_key; /* path; NULL or "": in the certificate's file */
+	const char *certificate;     /* path of a PEM chain, leaf first */
+	const char *private_key;     /* path; NULL or "": in the certificate's file */
 	const char *passphrase_file; /* NULL or "": none. Its first line, without the line end */
-	const char *pem; /* chain and key in memory instead; NULL: use the paths */
+	const char *pem;             /* chain and key in memory instead; NULL: use the paths */
 };
 
 /* Adds the pair to the context; on failure the error's file is the file at fault. `ret_leaf` gets a
  * reference of the caller's. */
-int pair_load(struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf,
-	struct err *e);
+int pair_load(
+	struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf, struct err *e);
 
 #endif

@@ -62,12 +62,14 @@ int profile_set_versions(struct ssl_ctx_st *ctx, const char *min, const char *ma
 	int high = is_set(max) ? parse_version(max) : 0;
 
 	if (is_set(min) && low == 0)
-		return err_set(e, ERR_CONFIG, "tls.min_version: \"%s\" is neither 1.2 nor 1.3", min);
+		return err_set(
+			e, ERR_CONFIG, "tls.min_version: \"%s\" is neither 1.2 nor 1.3", min);
 	if (is_set(max) && high == 0)
-		return err_set(e, ERR_CONFIG, "tls.max_version: \"%s\" is neither 1.2 nor 1.3", max);
+		return err_set(
+			e, ERR_CONFIG, "tls.max_version: \"%s\" is neither 1.2 nor 1.3", max);
 	if (low && high && low > high)
-		return err_set(e, ERR_CONFIG, "tls.min_version %s is above tls.max_version %s", min,
-			max);
+		return err_set(
+			e, ERR_CONFIG, "tls.min_version %s is above tls.max_version %s", min, max);
 	if ((low && SSL_CTX_set_min_proto_version(ctx, low) != 1) ||
 		(high && SSL_CTX_set_max_proto_version(ctx, high) != 1)) {
 		ERR_clear_error();
@@ -88,7 +90,7 @@ static bool knows_suite(SSL_CTX *ctx, const char *word)
 {
 	if (SSL_CTX_set_ciphersuites(ctx, word) != 1)
 		return false;
-	STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ctx);
+	struct stack_st_SSL_CIPHER *list = SSL_CTX_get_ciphers(ctx);
 	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++) {
 		const char *name = SSL_CIPHER_standard_name(sk_SSL_CIPHER_value(list, i));
 		if (name && strcmp(name, word) == 0)
@@ -114,7 +116,8 @@ static int check_words(const char *key, const char *list, knows_fn knows, struct
 		rc = err_set(e, ERR_SYSTEM, "out of memory");
 		goto out;
 	}
-	for (char *w = strtok_r(copy, ": ,;", &save); w && rc == 0; w = strtok_r(NULL, ": ,;", &save))
+	for (char *w = strtok_r(copy, ": ,;", &save); w && rc == 0;
+		w = strtok_r(NULL, ": ,;", &save))
 		if (!knows(scratch, w))
 			rc = err_set(e, ERR_CONFIG, "%s: OpenSSL does not know \"%s\"", key, w);
 out:

@@ -3,6 +3,7 @@
 #include "tls/reason.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ static const struct {
 	{ SSL_R_UNSUPPORTED_PROTOCOL, "no TLS version that both sides allow" },
 	{ SSL_R_NO_SHARED_CIPHER, "no cipher suite that both sides allow" },
 	{ SSL_R_NO_SUITABLE_KEY_SHARE, "no group that both sides allow" },
-	{ SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, "no signature algorithm that fits the certificate" },
+	{ SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM,
+		"no signature algorithm that fits the certificate" },
 	{ SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol that both sides speak" },
 	{ SSL_R_CLIENTHELLO_TLSEXT, "no site has the name that the client asked for" },
 	{ SSL_R_CALLBACK_FAILED, "no site has the name that the client asked for" },
@@ -36,8 +38,8 @@ static void set_word(struct tls_reason *r, const char *text)
 	size_t n = 0;
 
 	for (; *text && n + 1 < sizeof(r->word); text++)
-		r->word[n++] = isalnum((unsigned char)*text) ?
-			(char)tolower((unsigned char)*text) : '_';
+		r->word[n++] =
+			isalnum((unsigned char)*text) ? (char)tolower((unsigned char)*text) : '_';
 	r->word[n] = '\0';
 }
 
@@ -75,7 +77,8 @@ static void take_entry(struct tls_reason *r, unsigned long code)
 
 	if (ERR_SYSTEM_ERROR(code)) {
 		snprintf(r->word, sizeof(r->word), "system_error");
-		snprintf(r->sentence, sizeof(r->sentence), "%s", strerror(reason));
+		errno = reason;
+		snprintf(r->sentence, sizeof(r->sentence), "%m");
 		return;
 	}
 	if (!text)

@@ -9,15 +9,15 @@
 struct ssl_st;
 
 struct tls_reason {
-	char word[64];      /* stable, for logs and counters: "unsupported_protocol", "alert_unknown_ca" */
+	char word[64];      /* stable, for logs: "unsupported_protocol", "alert_unknown_ca" */
 	char sentence[256]; /* for people */
 	int alert;          /* number of the alert sent or received, -1: none */
 	bool alert_by_peer;
-	bool is_chain;      /* the peer's certificate chain was not trusted (client) */
+	bool is_chain; /* the peer's certificate chain was not trusted (client) */
 };
 
-/* Takes the queue's first (deepest) error and empties it. `ssl` may be NULL; with it, a verify result
- * goes into the sentence. Never fails: an empty queue gives "unknown". */
+/* Takes the queue's first (deepest) error and empties it. `ssl` may be NULL; with it, a verify
+ * result goes into the sentence. Never fails: an empty queue gives "unknown". */
 void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret);
 /* The same into a cold-path error: "<context>: sentence"; returns -1. */
 int tls_reason_err(struct err *e, enum err_code code, const char *context);

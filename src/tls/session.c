@@ -1,7 +1,7 @@
-/* One connection's byte stream, TLS or plain, on a non-blocking socket. Every OpenSSL outcome becomes
- * an io_status here, and the error queue is empty whenever OpenSSL is called. It refuses to let
- * OpenSSL start a write that the output buffer could not take whole: such a write would have to be
- * repeated with the same bytes, and no owner has to remember any. */
+/* One connection's byte stream, TLS or plain, on a non-blocking socket. Every OpenSSL outcome
+ * becomes an io_status here, and the error queue is empty whenever OpenSSL is called. It refuses to
+ * let OpenSSL start a write that the output buffer could not take whole: such a write would have to
+ * be repeated with the same bytes, and no owner has to remember any. */
 #include "tls/session.h"
 
 #include <assert.h>
@@ -14,7 +14,7 @@
 #include "tls/bio.h"
 
 enum {
-	RECVS_READ = 8,       /* a call's budget of recv(), see session.recvs_left */
+	RECVS_READ = 8, /* a call's budget of recv(), see session.recvs_left */
 	RECVS_HANDSHAKE = 32,
 	DROPPED_MAX = 32,     /* records that OpenSSL drops after our close_notify, a call */
 	RECORD_OVERHEAD = 64, /* of one record, at most: header, nonce, tag */
@@ -35,8 +35,8 @@ void session_env_done(struct session_env *env)
 	env->owner = NULL;
 }
 
-int session_open(struct session *s, struct session_env *env, int fd, struct ssl_ctx_st *ctx,
-	bool is_server)
+int session_open(
+	struct session *s, struct session_env *env, int fd, struct ssl_ctx_st *ctx, bool is_server)
 {
 	*s = (struct session){ .fd = fd, .env = env, .is_server = is_server, .alert_sent = -1 };
 	buf_init(&s->pending, SESSION_OUT_MAX);

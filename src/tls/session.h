@@ -23,10 +23,10 @@ enum io_status {
 	IO_OK,
 	IO_WANT_READ,  /* again when the socket is readable */
 	IO_WANT_WRITE, /* again when it is writable and session_flush() said IO_OK */
-	IO_EOF,        /* the peer's close_notify, or FIN on a plain session: a clean end of its data */
+	IO_EOF,        /* the peer's close_notify, or FIN on a plain session: a clean end */
 	IO_TRUNCATED,  /* the peer's FIN without close_notify */
 	IO_RESET,      /* RST, or EPIPE */
-	IO_FAIL,       /* a TLS failure: tls_reason_take() says which; an alert was flushed if one was due */
+	IO_FAIL,       /* a TLS failure: tls_reason_take() says which; an alert due was sent */
 };
 
 enum {
@@ -36,39 +36,39 @@ enum {
 
 /* What all sessions of a process share. */
 struct session_env {
-	struct buf out;      /* of the session that is running; empty between turns of sessions */
+	struct buf out;        /* of the session that is running; empty between turns of sessions */
 	struct session *owner; /* whose bytes are in `out`; NULL: it is empty */
 	struct session *refused; /* the last one whose server name nobody has, and that name */
 	char refused_sni[256];
-	bool nosignal;       /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
+	bool nosignal; /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
 };
 void session_env_init(struct session_env *env, bool nosignal);
 void session_env_done(struct session_env *env);
 
 struct session {
-	int fd;              /* borrowed; who owns the session closes it */
-	struct ssl_st *ssl;  /* NULL: plain */
+	int fd;             /* borrowed; who owns the session closes it */
+	struct ssl_st *ssl; /* NULL: plain */
 	struct session_env *env;
-	struct buf pending;  /* ciphertext that the kernel did not take; empty when all is well */
+	struct buf pending; /* ciphertext that the kernel did not take; empty when all is well */
 	bool is_server;
 	bool handshaken;
-	bool peer_fin;       /* read() gave 0 */
-	bool peer_closed;    /* the peer's close_notify came */
-	bool sent_close;     /* our close_notify is written */
-	bool reset;          /* the socket is dead */
-	bool failed;         /* fatal TLS error: nothing more can be sent, not even close_notify */
-	bool dry;            /* the last read from the socket came back empty-handed */
-	bool hold;           /* session_read() takes only what is inside already */
-	uint8_t recvs_left;  /* of the running call, so that no peer keeps it for itself */
-	int16_t alert_sent;  /* the fatal alert that we sent, -1: none */
-	bool has_site;       /* tls/sites chose */
-	void *site;          /* what it chose; borrowed */
+	bool peer_fin;      /* read() gave 0 */
+	bool peer_closed;   /* the peer's close_notify came */
+	bool sent_close;    /* our close_notify is written */
+	bool reset;         /* the socket is dead */
+	bool failed;        /* fatal TLS error: nothing more can be sent, not even close_notify */
+	bool dry;           /* the last read from the socket came back empty-handed */
+	bool hold;          /* session_read() takes only what is inside already */
+	uint8_t recvs_left; /* of the running call, so that no peer keeps it for itself */
+	int16_t alert_sent; /* the fatal alert that we sent, -1: none */
+	bool has_site;      /* tls/sites chose */
+	void *site;         /* what it chose; borrowed */
 	uint64_t bytes_in, bytes_out; /* of the socket */
 };
 
 /* `ctx` NULL: plain. 0, or -1: out of memory. The session must not move while open. */
-int session_open(struct session *s, struct session_env *env, int fd, struct ssl_ctx_st *ctx,
-	bool is_server);
+int session_open(
+	struct session *s, struct session_env *env, int fd, struct ssl_ctx_st *ctx, bool is_server);
 /* Frees what it holds, sends nothing, does not close the descriptor. Drops the TLS session from any
  * cache if `forget`. Idempotent. */
 void session_close(struct session *s, bool forget);
@@ -77,15 +77,15 @@ void session_close(struct session *s, bool forget);
  * session_has_input() the last flight (a ticket) waits for the answer that is about to be written;
  * the owner's session_flush() at the end of its turn sends both. */
 enum io_status session_handshake(struct session *s);
-/* At most n bytes of content. IO_OK: *ret_n > 0. After IO_FAIL an alert, if one was due, is sent. */
+/* At most n bytes of content. IO_OK: *ret_n > 0. */
 enum io_status session_read(struct session *s, void *p, size_t n, size_t *ret_n);
 /* Is decrypted or received data waiting inside, which no poll on the descriptor would tell? */
 bool session_has_input(const struct session *s);
 /* Content into records, into the output buffer. IO_OK: *ret_n > 0 bytes taken (all of them unless
  * the buffer is full); IO_WANT_WRITE: flush first. */
 enum io_status session_write(struct session *s, const void *p, size_t n, size_t *ret_n);
-/* Sends what gathered. IO_OK: all gone; IO_WANT_WRITE: the kernel's buffer is full, the rest is kept
- * in `pending`. Must be called before another session runs. */
+/* Sends what gathered. IO_OK: all gone; IO_WANT_WRITE: the kernel's buffer is full, the rest is
+ * kept in `pending`. Must be called before another session runs. */
 enum io_status session_flush(struct session *s);
 /* Writes our close_notify (once; nothing on a plain session, a failed one or during the handshake),
  * then flushes. While `pending` is not empty nothing can be written: call again when it is. */
@@ -96,6 +96,6 @@ const char *session_version(const struct session *s); /* "TLSv1.3" */
 const char *session_cipher(const struct session *s);  /* "TLS_AES_128_GCM_SHA256" */
 bool session_resumed(const struct session *s);
 const char *session_alpn(const struct session *s, size_t *ret_n); /* not terminated; n 0: none */
-const char *session_sni(const struct session *s);  /* "" if none; usable during the handshake too */
+const char *session_sni(const struct session *s); /* "" if none; usable during the handshake too */
 
 #endif

@@ -76,7 +76,7 @@ static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* The choice is made already; this makes OpenSSL acknowledge the name and keep it in the session. */
+/* The choice is made already: now OpenSSL acknowledges the name and keeps it in the session. */
 static int on_servername(SSL *ssl, int *alert, void *arg)
 {
 	(void)ssl, (void)alert, (void)arg;
@@ -143,8 +143,8 @@ static int refuse(struct session *s, struct str name, int *alert)
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* SSL_set_SSL_CTX() takes certificates, ciphers and callbacks along; the session-id context is set by
- * hand, and what else it leaves (versions, options, groups) is the same for a listener's sites. */
+/* SSL_set_SSL_CTX() takes certificates, ciphers and callbacks along; the session-id context is set
+ * by hand; what else it leaves (versions, options, groups) is the same for a listener's sites. */
 static int switch_to(SSL *ssl, SSL_CTX *ctx, int *alert)
 {
 	const struct attachment *a = attach_get(ctx);

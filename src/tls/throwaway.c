@@ -1,5 +1,5 @@
-/* The throw-away CA of `latchd --serve`: made, used once, its key forgotten before anyone sees it. The
- * CA may only sign names of this machine's loopback, so that trusting it risks nothing else. */
+/* The throw-away CA of `latchd --serve`: made, used once, its key forgotten before anyone sees it.
+ * The CA may only sign names of this machine's loopback, so that trusting it risks nothing else. */
 #include "tls/throwaway.h"
 
 #include <string.h>
@@ -27,8 +27,8 @@ static const struct extension ca_extensions[] = {
 	{ NID_key_usage, "critical,keyCertSign" },
 	{ NID_subject_key_identifier, "hash" },
 	{ NID_name_constraints, "critical,permitted;DNS:localhost,"
-		"permitted;IP:127.0.0.0/255.0.0.0,"
-		"permitted;IP:::1/FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF" },
+				"permitted;IP:127.0.0.0/255.0.0.0,"
+				"permitted;IP:::1/FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF" },
 };
 
 static const struct extension leaf_extensions[] = {
@@ -103,7 +103,8 @@ static X509 *issue(EVP_PKEY *key, const char *name, unsigned days, X509 *issuer,
 		return NULL;
 	X509 *signer = issuer ? issuer : cert;
 	if (X509_set_issuer_name(cert, X509_get_subject_name(signer)) == 1 &&
-		add_extensions(cert, signer, x, nx) && X509_sign(cert, issuer_key, EVP_sha256()) > 0)
+		add_extensions(cert, signer, x, nx) &&
+		X509_sign(cert, issuer_key, EVP_sha256()) > 0)
 		return cert;
 	X509_free(cert);
 	return NULL;
@@ -124,8 +125,8 @@ static bool write_pem(struct buf *out, X509 *cert, EVP_PKEY *key)
 	return ok;
 }
 
-int tls_facts_make_throwaway(unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem,
-	struct err *e)
+int tls_facts_make_throwaway(
+	unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e)
 {
 	EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
 	X509 *ca = NULL, *leaf = NULL;

@@ -1,7 +1,7 @@
-/* The ring in shared memory and OpenSSL's callback on it. One process writes, under a sequence lock;
- * the others read copies. A reader that finds the lock held for too long (its writer died) goes on
- * without tickets: a full handshake is no failure. It refuses to give a worker memory that could be
- * made writable again: the worker's mapping is of a descriptor opened read-only. */
+/* The ring in shared memory and OpenSSL's callback on it. One process writes, under a sequence
+ * lock; the others read copies. A reader that finds the lock held for too long (its writer died)
+ * goes on without tickets: a full handshake is no failure. It refuses to give a worker memory that
+ * could be made writable again: the worker's mapping is of a descriptor opened read-only. */
 #include "tls/ticket.h"
 
 #include <assert.h>
@@ -47,8 +47,8 @@ struct ring_memory {
 
 struct ticket_ring {
 	struct ring_memory *memory;
-	int fd;       /* writable; -1 in a worker */
-	int fd_read;  /* the same file, opened read-only */
+	int fd;      /* writable; -1 in a worker */
+	int fd_read; /* the same file, opened read-only */
 	bool writable;
 	EVP_CIPHER *cipher; /* fetched once: it is needed in every handshake */
 };

@@ -1,5 +1,5 @@
-/* The ticket ring: session-ticket keys in shared memory, made and rotated by the master, read by all
- * workers of all generations (RFC 5077 section 4, RFC 8446 section 4.6.1).
+/* The ticket ring: session-ticket keys in shared memory, made and rotated by the master, read by
+ * all workers of all generations (RFC 5077 section 4, RFC 8446 section 4.6.1).
  *
  * A sealed memfd with a sequence lock. The newest key encrypts, all decrypt. A ticket that was
  * decrypted is renewed, also on a resumed TLS 1.3 connection (the callback returns 2), so that a

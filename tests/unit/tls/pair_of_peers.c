@@ -36,7 +36,8 @@ ReportHook(PRE_ALL)(struct criterion_test_set *tests)
 
 	(void)tests;
 	if (!mkdtemp(folder) || run("sh", argv) != 0) {
-		fputs("certs/mkcerts.sh failed; run the tests from the top of the project\n", stderr);
+		fputs("certs/mkcerts.sh failed; run the tests from the top of the project\n",
+			stderr);
 		exit(1);
 	}
 	setenv(folder_variable, folder, 1);
@@ -75,8 +76,11 @@ SSL_CTX *server_context(const char *name, const char *version, struct ticket_rin
 	if (version)
 		snprintf(only, sizeof(only), "%s", version);
 	struct tls_pair pair = { .certificate = cert(pem), .private_key = cert(key) };
-	struct tls_options o = { .min_version = only, .max_version = only,
-		.tickets_enabled = ring != NULL, .tickets_rotate_ms = 3600000, .tickets_keep = 2 };
+	struct tls_options o = { .min_version = only,
+		.max_version = only,
+		.tickets_enabled = ring != NULL,
+		.tickets_rotate_ms = 3600000,
+		.tickets_keep = 2 };
 	SSL_CTX *ctx = tls_context_new_server(&o, &pair, 1, "policy", 6, ring, &e);
 	cr_assert_not_null(ctx, "%s: %s", e.file, e.text);
 	return ctx;
@@ -153,7 +157,8 @@ void peer_send(struct peers *p, const char *text)
 {
 	int n = (int)strlen(text);
 
-	cr_assert_eq(p->peer ? SSL_write(p->peer, text, n) : (int)write(p->fd[1], text, (size_t)n), n);
+	cr_assert_eq(
+		p->peer ? SSL_write(p->peer, text, n) : (int)write(p->fd[1], text, (size_t)n), n);
 }
 
 int peer_receive(struct peers *p, char *dst, int n, int *ret_error)

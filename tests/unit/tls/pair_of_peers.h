@@ -1,5 +1,5 @@
-/* A session of ours on one end of a socketpair, a plain OpenSSL peer on the other; and the files that
- * certs/mkcerts.sh makes, once a run. */
+/* A session of ours on one end of a socketpair, a plain OpenSSL peer on the other; and the files
+ * that certs/mkcerts.sh makes, once a run. */
 #ifndef LATCH_TESTS_TLS_PAIR_OF_PEERS_H
 #define LATCH_TESTS_TLS_PAIR_OF_PEERS_H
 
@@ -15,9 +15,9 @@
 
 struct peers {
 	struct session_env env;
-	struct session s; /* ours */
-	int fd[2];        /* of ours, of the peer (-1: closed) */
-	SSL *peer;        /* NULL: bytes by hand */
+	struct session s;         /* ours */
+	int fd[2];                /* of ours, of the peer (-1: closed) */
+	SSL *peer;                /* NULL: bytes by hand */
 	struct tls_reason reason; /* of peers_handshake() when ours failed */
 };
 
@@ -34,7 +34,7 @@ void peers_open(struct peers *p, SSL_CTX *ours, SSL_CTX *peer);
 void peers_close(struct peers *p);
 /* Both sides until done or one fails; the last status of ours. */
 enum io_status peers_handshake(struct peers *p);
-/* peers_open() and peers_handshake(), asserted, with contexts of its own of that version (0x0303). */
+/* peers_open() and peers_handshake(), asserted, with contexts of its own of that version. */
 void peers_start(struct peers *p, int version);
 void peer_send(struct peers *p, const char *text);
 /* What the peer can read now, at most n; -1: the error is ret_error. */

@@ -44,7 +44,8 @@ Test(closing, every_closure_has_a_name)
 
 Test(closing, peer_answers_with_close_notify)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -62,7 +63,8 @@ Test(closing, peer_answers_with_close_notify)
 
 Test(closing, peer_closed_first)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		char got[8];
@@ -79,7 +81,8 @@ Test(closing, peer_closed_first)
 
 Test(closing, fin_alone_is_truncated)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -111,7 +114,8 @@ Test(closing, silence_is_timeout_in_strict_and_local_in_lenient)
 {
 	static const enum closure expected[] = { CLOSURE_LOCAL, CLOSURE_TIMEOUT };
 
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -128,7 +132,8 @@ Test(closing, silence_is_timeout_in_strict_and_local_in_lenient)
 
 Test(closing, reset_while_lingering)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -155,7 +160,8 @@ Test(closing, reset_before_anything_is_sent)
 
 Test(closing, content_after_our_close_notify_is_dropped)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -254,7 +260,8 @@ Test(closing, junk_after_our_close_notify_ends_with_the_fin)
 
 Test(closing, close_notify_goes_behind_pending_data)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		size_t total = 0, more = 0;
@@ -304,7 +311,8 @@ Test(closing, write_deadline_does_not_wait_again)
 
 Test(closing, our_deadline_is_timeout_whatever_comes)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
@@ -399,7 +407,8 @@ Test(closing, start_twice_goes_on)
 
 Test(closing, plain_session_ends_with_the_peers_fin)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		size_t n;
@@ -417,7 +426,8 @@ Test(closing, plain_session_ends_with_the_peers_fin)
 
 Test(closing, plain_silence_is_local)
 {
-	FOR_BOTH_MODES(i) {
+	FOR_BOTH_MODES(i)
+	{
 		struct peers p;
 		struct closing c = { 0 };
 		peers_open(&p, NULL, NULL);

@@ -97,7 +97,8 @@ Test(context, pem_in_memory)
 
 Test(context, expired_is_no_error)
 {
-	struct tls_pair p = { .certificate = cert("expired.pem"), .private_key = cert("expired.key") };
+	struct tls_pair p = { .certificate = cert("expired.pem"),
+		.private_key = cert("expired.key") };
 	struct err e;
 	SSL_CTX *ctx = try_pairs(&p, 1, &e);
 
@@ -107,7 +108,8 @@ Test(context, expired_is_no_error)
 
 Test(context, encrypted_key_with_its_pass_phrase)
 {
-	struct tls_pair p = { .certificate = cert("rsa.pem"), .private_key = cert("encrypted.key"),
+	struct tls_pair p = { .certificate = cert("rsa.pem"),
+		.private_key = cert("encrypted.key"),
 		.passphrase_file = cert("passphrase") };
 	struct err e;
 	SSL_CTX *ctx = try_pairs(&p, 1, &e);
@@ -126,7 +128,8 @@ Test(context, encrypted_key_with_its_pass_phrase)
 
 Test(context, encrypted_key_without_the_pass_phrase)
 {
-	struct tls_pair p = { .certificate = cert("rsa.pem"), .private_key = cert("encrypted.key") };
+	struct tls_pair p = { .certificate = cert("rsa.pem"),
+		.private_key = cert("encrypted.key") };
 	char long_text[2000];
 
 	expect_refused(&p, cert("encrypted.key"), "passphrase_file is not set");
@@ -167,10 +170,10 @@ Test(context, contents_at_fault)
 	p.private_key = NULL;
 	expect_refused(&p, p.certificate, "no private key");
 	p.private_key = write_file("junk.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"
-		"-----END PRIVATE KEY-----\n");
+					       "-----END PRIVATE KEY-----\n");
 	expect_refused(&p, p.private_key, "damaged");
 	p.certificate = write_file("junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"
-		"-----END CERTIFICATE-----\n");
+					       "-----END CERTIFICATE-----\n");
 	expect_refused(&p, p.certificate, "damaged");
 	p.certificate = write_file("nothing.pem", "");
 	expect_refused(&p, p.certificate, "no certificate");
@@ -250,7 +253,6 @@ Test(context, what_every_server_has)
 	cr_expect(options & SSL_OP_NO_RENEGOTIATION);
 	cr_expect(options & SSL_OP_NO_COMPRESSION);
 	cr_expect(options & SSL_OP_CIPHER_SERVER_PREFERENCE);
-	cr_expect_not(options & SSL_OP_IGNORE_UNEXPECTED_EOF);
 	cr_expect(mode & SSL_MODE_RELEASE_BUFFERS);
 	cr_expect(mode & SSL_MODE_ENABLE_PARTIAL_WRITE);
 	cr_expect(mode & SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);

@@ -20,8 +20,8 @@ struct visit {
 	struct tls_reason reason;
 };
 
-static void visit_start(struct visit *v, const char *server, const struct tls_client_options *o,
-	const char *host)
+static void visit_start(
+	struct visit *v, const char *server, const struct tls_client_options *o, const char *host)
 {
 	struct err e = { 0 };
 	enum io_status st = IO_WANT_READ;
@@ -140,8 +140,8 @@ Test(identity, sni_is_sent_for_names_only)
 
 Test(identity, another_sni_and_impossible_names)
 {
-	SSL_CTX *ctx = tls_context_new_client(&(struct tls_client_options){ .verify = TLS_VERIFY_NONE },
-		NULL);
+	SSL_CTX *ctx = tls_context_new_client(
+		&(struct tls_client_options){ .verify = TLS_VERIFY_NONE }, NULL);
 	SSL *ssl = SSL_new(ctx);
 	struct err e = { 0 };
 	char long_name[400];
@@ -170,8 +170,8 @@ Test(chain, an_untrusted_one_fails_the_handshake)
 		cr_expect_eq(v.status, IO_FAIL);
 		cr_expect(v.reason.is_chain);
 		cr_expect_str_eq(v.reason.word, "certificate_verify_failed");
-		cr_expect_not_null(strstr(v.reason.sentence, rows[i].words), "%s",
-			v.reason.sentence);
+		cr_expect_not_null(
+			strstr(v.reason.sentence, rows[i].words), "%s", v.reason.sentence);
 		cr_expect_geq(v.reason.alert, 42); /* we told the server why */
 		visit_stop(&v);
 	}
@@ -237,7 +237,8 @@ Test(facts, not_after_is_the_soonest)
 
 Test(facts, covers)
 {
-	SSL_CTX *ctx = server_context("ecdsa", NULL, NULL), *wrong = server_context("wrong", NULL, NULL);
+	SSL_CTX *ctx = server_context("ecdsa", NULL, NULL),
+		*wrong = server_context("wrong", NULL, NULL);
 
 	cr_expect(tls_facts_covers(ctx, "example.org"));
 	cr_expect(tls_facts_covers(ctx, "*.example.org"));
@@ -263,7 +264,8 @@ Test(facts, describes_the_peer)
 	const char *got = buf_cstring(&text);
 	cr_expect_not_null(strstr(got, "subject: CN=localhost,O=latchd test\n"), "%s", got);
 	cr_expect_not_null(strstr(got, "issuer: CN=latchd test intermediate,O=latchd test\n"));
-	cr_expect_not_null(strstr(got, "names: localhost, example.org, *.example.org, 127.0.0.1, ::1\n"));
+	cr_expect_not_null(
+		strstr(got, "names: localhost, example.org, *.example.org, 127.0.0.1, ::1\n"));
 	cr_expect_not_null(strstr(got, "to Fri, 31 Dec 2049 23:59:59 GMT\n"));
 	cr_expect_not_null(strstr(got, "chain: CN=latchd test intermediate,O=latchd test\n"));
 	buf_done(&text);

@@ -48,7 +48,8 @@ Test(session, handshake_tells_version_and_cipher)
 	static const char *const ciphers[] = { "ECDHE-ECDSA-AES128-GCM-SHA256",
 		"TLS_AES_128_GCM_SHA256" };
 
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct peers p;
 		size_t n = 1;
 		peers_start(&p, versions[i]);
@@ -67,7 +68,8 @@ Test(session, handshake_tells_version_and_cipher)
 
 Test(session, a_small_exchange_is_one_recv_and_one_send)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct peers p;
 		char got[64];
 		int error;
@@ -117,7 +119,8 @@ Test(session, nothing_to_read_is_want_read)
 
 Test(session, fin_without_close_notify_is_truncated_and_can_be_answered)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct peers p;
 		size_t total;
 		peers_start(&p, versions[i]);
@@ -137,7 +140,8 @@ Test(session, fin_without_close_notify_is_truncated_and_can_be_answered)
 
 Test(session, close_notify_is_eof_and_can_be_answered)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct peers p;
 		char got[64];
 		int error;
@@ -246,7 +250,8 @@ static void push_through(struct peers *p, size_t total)
 
 Test(session, a_slow_reader_gets_every_byte)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct peers p;
 		peers_start(&p, versions[i]);
 		push_through(&p, 3 << 20);
@@ -342,7 +347,7 @@ Test(session, a_short_read_leaves_input)
 Test(session, damaged_record_is_fail_with_an_alert)
 {
 	static const char junk[] = "\x17\x03\x03\x00\x20"
-		"0123456789abcdef0123456789abcdef";
+				   "0123456789abcdef0123456789abcdef";
 	struct peers p;
 	struct tls_reason r;
 	char got[16];

@@ -187,7 +187,10 @@ Test(sites, alpn)
 	o = visit(&t, "a.example", NULL, TLS1_3_VERSION);
 	cr_expect_eq(o.status, IO_OK);
 	cr_expect_str_eq(o.alpn, "");
-	o = visit(&t, "a.example", "\x02h2\x03" "dot", TLS1_3_VERSION);
+	o = visit(&t, "a.example",
+		"\x02h2\x03"
+		"dot",
+		TLS1_3_VERSION);
 	cr_expect_eq(o.status, IO_FAIL);
 	cr_expect_eq(o.reason.alert, SSL_AD_NO_APPLICATION_PROTOCOL);
 	table_stop(&t);

@@ -78,7 +78,8 @@ static bool resumes(struct resuming *r, SSL_CTX *ours)
 
 Test(ticket, resumes_on_the_same_context)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r;
 		resuming_start(&r, versions[i]);
 		cr_expect(resumes(&r, r.ours));
@@ -88,7 +89,8 @@ Test(ticket, resumes_on_the_same_context)
 
 Test(ticket, resumes_on_another_context_of_the_ring)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r;
 		resuming_start(&r, versions[i]);
 		cr_expect(resumes(&r, r.others));
@@ -98,7 +100,8 @@ Test(ticket, resumes_on_another_context_of_the_ring)
 
 Test(ticket, means_nothing_to_another_ring)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r, q;
 		resuming_start(&r, versions[i]);
 		resuming_start(&q, versions[i]);
@@ -110,7 +113,8 @@ Test(ticket, means_nothing_to_another_ring)
 
 Test(ticket, dies_after_keep_rotations)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r;
 		resuming_start(&r, versions[i]);
 		cr_assert_eq(ticket_ring_rotate(r.ring, 2, NULL), 0);
@@ -150,7 +154,8 @@ Test(ticket, the_ring_never_overflows)
 /* A client that uses each ticket once, through more rotations than one key lives. */
 Test(ticket, is_renewed_on_resumption)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r;
 		bool resumed;
 		resuming_start(&r, versions[i]);
@@ -196,7 +201,8 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 
 Test(ticket, one_a_handshake)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		struct resuming r;
 		bool resumed;
 		resuming_start(&r, versions[i]);
@@ -212,7 +218,8 @@ Test(ticket, one_a_handshake)
 
 Test(ticket, none_without_a_ring)
 {
-	FOR_BOTH_VERSIONS(i) {
+	FOR_BOTH_VERSIONS(i)
+	{
 		SSL_CTX *ours = server_context("ecdsa", NULL, NULL);
 		SSL_CTX *peer = peer_context(versions[i]);
 		bool resumed;
