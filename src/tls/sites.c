@@ -114,6 +114,15 @@ int tls_sites_set_default(struct tls_sites *t, struct ssl_ctx_st *ctx, void *sit
 	return t->otherwise ? 0 : -1;
 }
 
+/* A name is ASCII without blanks; what stands in logs must not be able to forge a line. */
+static bool is_printable(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] <= 0x20 || p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
 /* The host_name of a server_name extension (RFC 6066 section 3); n 0: none. False: malformed. */
 static bool client_name(SSL *ssl, struct str *ret)
 {
@@ -126,7 +135,7 @@ static bool client_name(SSL *ssl, struct str *ret)
 	if (n < 5 || ((size_t)p[0] << 8 | p[1]) != n - 2 || p[2] != TLSEXT_NAMETYPE_host_name)
 		return false;
 	size_t len = (size_t)p[3] << 8 | p[4];
-	if (len == 0 || len > n - 5 || len > TLSEXT_MAXLEN_host_name || memchr(p + 5, 0, len))
+	if (len == 0 || len > n - 5 || len > TLSEXT_MAXLEN_host_name || !is_printable(p + 5, len))
 		return false;
 	*ret = (struct str){ (const char *)p + 5, len };
 	return true;

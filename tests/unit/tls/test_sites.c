@@ -364,3 +364,16 @@ Test(sites, malformed_server_name_is_refused)
 	table_stop(&t);
 	SSL_CTX_free(peer);
 }
+
+Test(sites, a_name_that_could_forge_a_log_line_is_malformed)
+{
+	struct table t;
+
+	table_start(&t, NULL);
+	table_finish(&t);
+	struct outcome o = visit(&t, "a\nb.example", NULL, TLS1_3_VERSION);
+	cr_expect_eq(o.status, IO_FAIL);
+	cr_expect_eq(o.reason.alert, SSL_AD_DECODE_ERROR);
+	cr_expect_str_eq(o.sni, "");
+	table_stop(&t);
+}
