@@ -45,14 +45,24 @@ static const struct route_site *choose_site(
 }
 
 /* A path that ends in "/" is a prefix of what is under it; another is itself, or the parent of what
- * follows after a "/". */
+ * follows after a "/". Slashes in a row count as one, as they do when a file is opened: "//private"
+ * must not get around the route of "/private". */
 static bool path_matches(const char *route_path, struct str path)
 {
-	struct str p = str_of(route_path);
+	char last = '\0';
+	size_t at = 0;
 
-	if (!str_has_prefix(path, p))
-		return false;
-	return (p.n > 0 && p.p[p.n - 1] == '/') || path.n == p.n || path.p[p.n] == '/';
+	for (const char *p = route_path; *p; p++) {
+		if (*p == '/' && last == '/')
+			continue;
+		if (at == path.n || path.p[at] != *p)
+			return false;
+		last = *p;
+		at++;
+		while (last == '/' && at < path.n && path.p[at] == '/')
+			at++;
+	}
+	return last == '/' || at == path.n || path.p[at] == '/';
 }
 
 static const struct route *find_route(const struct route_site *site, struct str path)

@@ -143,6 +143,18 @@ Test(route, paths_match_at_segment_boundaries)
 	expect_reached("/old/deeper", "old");
 }
 
+Test(route, slashes_in_a_row_lead_around_no_route)
+{
+	expect_reached("//-/status", "status");
+	expect_reached("/-//status", "status");
+	expect_reached("///old///deep//x", "deep");
+	expect_reached("/old//", "old");
+	expect_reached("//", "root");
+	set_peer("192.0.2.1");
+	cr_expect_eq(serve("//guarded"), 403);
+	cr_expect_eq(serve("//guarded//x"), 403);
+}
+
 Test(route, no_route_is_404)
 {
 	s->host = STR("www.second.example");
