@@ -94,6 +94,8 @@ static int status_of_errno(int errnum)
 		return 404;
 	case EACCES:
 	case EPERM:
+	case ENXIO: /* a socket, or a device that is not there */
+	case ENODEV:
 		return 403;
 	case EMFILE:
 	case ENFILE:
