@@ -43,7 +43,7 @@ void conn_env_done(struct conn_env *env)
 struct stream *conn_stream_next(struct conn_env *env)
 {
 	if (!env->spare && (env->spare = calloc(1, sizeof *env->spare)))
-		arena_init(&env->spare->arena, STREAM_ARENA_MAX);
+		arena_init(&env->spare->arena, STREAM_ARENA_MAX + 2 * env->limits->head.size);
 	return env->spare;
 }
 
@@ -310,12 +310,14 @@ void conn_touch(struct conn *c)
 
 void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events)
 {
-	/* A head has one deadline from its first byte on; all others start anew. */
-	bool same_head = state == CONN_HEADER && c->state == CONN_HEADER;
+	/* Waiting for a request and for the rest of its head have one deadline each, which bytes
+	 * that are no content yet do not move; all others start anew. */
+	bool same_wait = state == c->state &&
+		(state == CONN_HEADER || (state == CONN_IDLE && !(events & LOOP_WRITE)));
 
 	c->state = state;
 	c->doing = doing;
-	if (!same_head)
+	if (!same_wait)
 		conn_touch(c);
 	if (c->watch.events != events || !c->watch.added)
 		loop_watch(c->env->loop, &c->watch, events); /* it can only fail to add, see conn_open() */
@@ -373,7 +375,7 @@ static void run_handshake(struct conn *c)
 	case IO_OK:
 		if (c->session.ssl)
 			count_handshake(c);
-		c->state = CONN_IDLE;
+		conn_enter(c, CONN_IDLE, "waiting for a request", c->watch.events);
 		h1_run(c, false); /* what came with the handshake's last bytes is in the session */
 		return;
 	case IO_WANT_READ:
@@ -391,7 +393,8 @@ static void run_handshake(struct conn *c)
 		return;
 	case IO_EOF:
 	case IO_TRUNCATED:
-		handshake_failed(c, "eof", "the peer closed the connection", -1, CLOSURE_TRUNCATED);
+		handshake_failed(c, "eof", "the peer closed the connection", -1,
+			c->session.peer_closed ? CLOSURE_CLEAN : CLOSURE_TRUNCATED);
 		return;
 	}
 }

@@ -19,6 +19,7 @@ enum step {
 
 enum {
 	FLUSHES_A_TURN = 4,  /* of at most SESSION_OUT_MAX bytes, then others have their turn */
+	READS_A_TURN = 64,   /* of at most SESSION_READ_MAX bytes, likewise */
 	OUTPUT_SPARE = 2048, /* for the overhead of records, an interim response, close_notify */
 };
 
@@ -29,7 +30,7 @@ struct turn {
 	size_t n;
 	bool owned;    /* p is in c->in */
 	bool has_read; /* asking the socket (again) is of no use before the next event */
-	int flushes;
+	int flushes, reads;
 };
 
 /* ---- input ------------------------------------------------------------------ */
@@ -91,6 +92,8 @@ static enum step need_input(struct turn *t)
 
 	if (t->has_read && !session_has_input(&c->session))
 		return STEP_READ;
+	if (t->reads++ == READS_A_TURN)
+		return STEP_WRITE;
 	t->has_read = true;
 	status = input_fill(t);
 	switch (status) {
@@ -177,10 +180,8 @@ static enum io_status produce(struct conn *c, size_t room)
 	uint64_t left;
 	size_t n;
 
-	if (!s->head_written && !write_head(c, &out)) {
-		conn_log(c, LOG_LEVEL_ERROR, "the response head is too large");
+	if (!s->head_written && !write_head(c, &out))
 		return IO_FAIL;
-	}
 	s->head_written = true;
 	if (room > CONN_OUTPUT_MAX)
 		room = CONN_OUTPUT_MAX;
@@ -215,7 +216,8 @@ static enum step flush_some(struct turn *t)
 	uint64_t before = t->c->session.bytes_out;
 	enum io_status status = session_flush(&t->c->session);
 
-	if (t->c->session.bytes_out != before)
+	/* a head has its own deadline, whatever is sent meanwhile */
+	if (t->c->session.bytes_out != before && t->c->state != CONN_HEADER)
 		conn_touch(t->c);
 	if (status == IO_OK)
 		return ++t->flushes < FLUSHES_A_TURN ? STEP_AGAIN : STEP_WRITE;
@@ -232,7 +234,25 @@ static enum step response_done(struct conn *c)
 		conn_close(c);
 		return STEP_GONE;
 	}
-	c->state = CONN_IDLE;
+	conn_enter(c, CONN_IDLE, "waiting for a request", c->watch.events);
+	return STEP_AGAIN;
+}
+
+/* Another answer instead of the handler's, and the end of the connection. */
+static enum step reply_error(struct turn *t, int status, const char *reason)
+{
+	struct conn *c = t->c;
+
+	if (!c->stream && !conn_stream_open(c)) {
+		conn_close(c);
+		return STEP_GONE;
+	}
+	if (reason)
+		conn_log(c, LOG_LEVEL_INFO, reason);
+	stream_discard_reply(c->stream);
+	stream_reply_error(c->stream, status);
+	c->keep_alive = false;
+	c->state = CONN_RESPONSE;
 	return STEP_AGAIN;
 }
 
@@ -255,6 +275,8 @@ static enum step step_response(struct turn *t)
 	if (!first && content_left(s) == 0)
 		return response_done(c);
 	status = produce(c, room);
+	if (status == IO_FAIL && !s->head_written)
+		return reply_error(t, 500, "the head of the response is too large");
 	if (status == IO_EOF || status == IO_FAIL) {
 		c->keep_alive = false;
 		return response_done(c);
@@ -264,24 +286,6 @@ static enum step step_response(struct turn *t)
 		return STEP_GONE;
 	}
 	return content_left(s) == 0 ? response_done(c) : STEP_AGAIN;
-}
-
-/* Another answer instead of the handler's, and the end of the connection. */
-static enum step reply_error(struct turn *t, int status, const char *reason)
-{
-	struct conn *c = t->c;
-
-	if (!c->stream && !conn_stream_open(c)) {
-		conn_close(c);
-		return STEP_GONE;
-	}
-	if (reason)
-		conn_log(c, LOG_LEVEL_INFO, reason);
-	stream_discard_reply(c->stream);
-	stream_reply_error(c->stream, status);
-	c->keep_alive = false;
-	c->state = CONN_RESPONSE;
-	return STEP_AGAIN;
 }
 
 /* ---- request ---------------------------------------------------------------- */
@@ -401,8 +405,10 @@ static enum step step_head(struct turn *t)
 	}
 	conn_stream_open(c);
 	own = arena_alloc(&s->arena, used);
-	if (!own)
+	if (!own) {
+		request_clear(&s->request);
 		return reply_error(t, 500, "out of memory");
+	}
 	memcpy(own, t->p, used);
 	message_rebase(&s->request, t->p, used, own);
 	input_consume(t, used);
@@ -473,8 +479,11 @@ static void finish_turn(struct turn *t, enum step step)
 		conn_close(c);
 		return;
 	}
-	if (step == STEP_READ)
+	/* Always: what is left in the output buffer would be in the next session's way. */
+	if (buf_len(&c->session.pending) == 0)
 		status = session_flush(&c->session);
+	if (status == IO_OK && step == STEP_WRITE)
+		status = IO_WANT_WRITE;
 	if (status == IO_WANT_WRITE)
 		conn_enter(c, c->state, "sending a response", LOOP_WRITE);
 	else if (status != IO_OK)
@@ -502,8 +511,12 @@ void h1_run(struct conn *c, bool readable)
 	if (buf_len(&c->session.pending) > 0) {
 		enum step step = flush_some(&t);
 
-		if (step == STEP_GONE || buf_len(&c->session.pending) > 0)
+		if (step == STEP_GONE)
 			return;
+		if (buf_len(&c->session.pending) > 0) {
+			loop_watch(c->env->loop, &c->watch, LOOP_WRITE);
+			return;
+		}
 	}
 	if (buf_len(&c->in) > 0) {
 		t.p = buf_head(&c->in);

@@ -105,7 +105,10 @@ static enum io_status outcome(struct session *s, int rc)
 {
 	switch (SSL_get_error(s->ssl, rc)) {
 	case SSL_ERROR_WANT_READ:
-		if (!s->peer_fin)
+		/* a handshake that close_notify ended says no more than this */
+		if (SSL_get_shutdown(s->ssl) & SSL_RECEIVED_SHUTDOWN)
+			s->peer_closed = true;
+		if (!s->peer_fin && !s->peer_closed)
 			return IO_WANT_READ;
 		return s->peer_closed ? IO_EOF : IO_TRUNCATED;
 	case SSL_ERROR_WANT_WRITE:

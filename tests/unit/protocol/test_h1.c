@@ -55,7 +55,8 @@ static ssize_t short_read(struct source *source, void *p, size_t n)
 	return (ssize_t)n;
 }
 
-/* /text: 5 bytes; /big: body_text; /short: a source that breaks; /missing: 404; /empty: 204. */
+/* /text: 5 bytes; /big: body_text; /short: a source that breaks; /long: a field that no head takes;
+ * /missing: 404; /empty: 204. */
 static void route(struct stream *s, void *routes)
 {
 	static struct short_source broken;
@@ -72,6 +73,9 @@ static void route(struct stream *s, void *routes)
 		s->response.has_length = true;
 		s->response.length = 100000;
 		stream_reply(s, 200);
+	} else if (str_eq(s->path, STR("/long"))) {
+		stream_add_field(s, STR("Location"), (struct str){ body_text, CONN_HEAD_MAX });
+		stream_reply_text(s, 308, STR("text/plain"), STR("hello"));
 	} else if (str_eq(s->path, STR("/empty"))) {
 		stream_reply(s, 204);
 	} else {
@@ -381,6 +385,39 @@ Test(h1, answers_431_to_a_head_over_the_limit)
 	say(text);
 	cr_expect(hear());
 	cr_expect_eq(status(), 431);
+}
+
+Test(h1, answers_500_when_the_response_head_is_too_large)
+{
+	say(GET("/long"));
+	cr_expect(hear());
+	cr_expect_eq(status(), 500);
+	cr_expect_null(strstr(heard, "Location"));
+	cr_expect_eq(board->slot[0].responses[5], 1);
+}
+
+Test(h1, a_head_up_to_the_limit_fits_whatever_the_limit)
+{
+	static char text[300000];
+	size_t n = sizeof(text) - 1;
+
+	limits.head.size = 1 << 20;
+	memset(text, 'x', n);
+	memcpy(text, "GET /text HTTP/1.1\r\nHost: x\r\nA: ", 32);
+	memcpy(text + n - 4, "\r\n\r\n", 4);
+	close(peer);
+	run();
+	open_pair();
+	for (size_t at = 0; at < n;) {
+		ssize_t wrote = write(peer, text + at, n - at);
+
+		cr_assert_gt(wrote, 0);
+		at += (size_t)wrote;
+		run();
+	}
+	hear();
+	cr_expect_eq(status(), 200);
+	limits.head.size = 1024;
 }
 
 Test(h1, a_refused_request_is_no_prefix_of_the_next)
