@@ -1,14 +1,18 @@
-/* The socket BIO: what OpenSSL reads comes straight from recv(), what it writes gathers in the
- * process's output buffer until the session is flushed. It refuses two things: to show OpenSSL a
- * FIN (the session is told instead, and can still answer), and to mix the bytes of two sessions. */
+/* The socket BIO: what OpenSSL reads comes straight from recv(); what it writes gathers in the
+ * process's output buffer until the session is flushed, but a large record is sent by itself. It
+ * refuses two things: to show OpenSSL a FIN (the session is told instead, and can still answer), and
+ * to mix the bytes of two sessions. */
 #include "tls/bio.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+
+enum { LARGE_RECORD = 8 * 1024 }; /* from here on a copy costs more than a system call */
 
 static BIO_METHOD *method; /* made once a process, before or after the fork */
 static int method_type;
@@ -39,6 +43,38 @@ enum io_status bio_recv(struct session *s, void *p, size_t n, size_t *ret_n)
 	return IO_RESET;
 }
 
+/* What the kernel did not take of `p` stays with the session; -1: out of memory. */
+static int keep_rest(struct session *s, const char *p, size_t n, size_t sent)
+{
+	return sent < n && !buf_append(&s->pending, p + sent, n - sent) ? -1 : 0;
+}
+
+/* A large record goes at once, behind what gathered, without another copy. */
+static enum io_status send_large(struct session *s, const void *p, size_t n)
+{
+	struct buf *out = &s->env->out;
+	size_t gathered = buf_len(out);
+	struct iovec iov[2] = { { buf_head(out), gathered }, { (void *)(uintptr_t)p, n } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t got;
+
+	do
+		got = sendmsg(s->fd, &msg, s->env->nosignal ? MSG_NOSIGNAL : 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+		s->reset = true;
+		return IO_RESET;
+	}
+	size_t sent = got > 0 ? (size_t)got : 0;
+	s->bytes_out += sent;
+	if (keep_rest(s, buf_head(out), gathered, sent) ||
+		keep_rest(s, p, n, sent > gathered ? sent - gathered : 0))
+		s->reset = true; /* the stream has a hole and cannot go on */
+	buf_clear(out);
+	s->env->owner = NULL;
+	return s->reset ? IO_RESET : IO_OK;
+}
+
 enum io_status bio_gather(struct session *s, const void *p, size_t n)
 {
 	struct session_env *env = s->env;
@@ -46,7 +82,11 @@ enum io_status bio_gather(struct session *s, const void *p, size_t n)
 	assert(env->owner == NULL || env->owner == s);
 	if (s->reset)
 		return IO_RESET;
-	if (buf_len(&s->pending) > 0 || !buf_append(&env->out, p, n))
+	if (buf_len(&s->pending) > 0)
+		return buf_append(&s->pending, p, n) ? IO_OK : IO_WANT_WRITE;
+	if (n >= LARGE_RECORD)
+		return send_large(s, p, n);
+	if (!buf_append(&env->out, p, n))
 		return IO_WANT_WRITE;
 	env->owner = s;
 	return IO_OK;
