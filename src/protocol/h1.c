@@ -196,8 +196,8 @@ static enum io_status produce(struct conn *c, size_t room)
 	s->sent += n;
 	out.end += n;
 	status = session_write(&c->session, out.data, out.end, &n);
-	assert(status != IO_OK || n == out.end); /* `room` said that it fits */
-	return status;
+	/* `room` said that it fits: only memory can have failed, and the rest is lost */
+	return status == IO_OK && n != out.end ? IO_RESET : status;
 }
 
 /* Bytes of content for which the session's buffer has room, with the overhead of their records. */

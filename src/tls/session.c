@@ -229,7 +229,7 @@ static enum io_status write_records(struct session *s, const char *p, size_t n, 
 		clear_errors();
 		int rc = SSL_write_ex(s->ssl, p + *ret_n, n - *ret_n, &took);
 		if (rc != 1)
-			return *ret_n > 0 ? IO_OK : outcome(s, rc);
+			return *ret_n > 0 && !s->reset ? IO_OK : outcome(s, rc);
 		*ret_n += took;
 	}
 	return IO_OK;
