@@ -3,11 +3,11 @@
  *   loadgen full|resumed|keepalive|idle PORT PATH LENGTH CONNECTIONS SECONDS [1.2|1.3]
  *
  * full: a handshake, a request, an end; resumed: the same with the ticket of the connection before,
- * each used once; keepalive: request after request; idle: open them all, one request each, hold them
- * until standard input ends. Writes "start" when warm, then "end" and what happened as JSON.
+ * each used once; keepalive: request after request; idle: open them all, one request each, and hold
+ * them until standard input ends. Writes "start" when warm, then "end" and what happened as JSON.
  *
- * It counts nothing that is not whole: an operation is a response of status 200 with LENGTH bytes of
- * content, and with full and resumed also the server's end of the connection. */
+ * It counts nothing that is not whole: an operation is a response of status 200 with LENGTH bytes
+ * of content, and with full and resumed also the server's end of the connection. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -119,8 +119,7 @@ static void slot_open(struct load *l, struct slot *s)
 		setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one))
 		die("socket options");
 	s->ssl = SSL_new(l->ctx);
-	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) ||
-		!SSL_set_tlsext_host_name(s->ssl, "localhost"))
+	if (!s->ssl || !SSL_set_fd(s->ssl, s->fd) || !SSL_set_tlsext_host_name(s->ssl, "localhost"))
 		die("SSL_new");
 	SSL_set_app_data(s->ssl, s);
 	SSL_set_connect_state(s->ssl);
@@ -148,7 +147,7 @@ static void slot_over(struct load *l, struct slot *s, bool good)
 	} else {
 		l->failed++;
 		if (++l->failed_row > FAILED_ROW_MAX) {
-			fprintf(stderr, "loadgen: %u failures in a row, giving up\n", l->failed_row);
+			fprintf(stderr, "loadgen: %u failures in a row\n", l->failed_row);
 			exit(1);
 		}
 	}

@@ -1,5 +1,6 @@
-"""What the end-to-end tests stand on: the daemon as a child with its own notify socket, and TLS peers
-that misbehave on purpose. Standard library only; nothing here sleeps: every wait is for an event.
+"""What the end-to-end tests stand on: the daemon as a child with its own notify socket, and TLS
+peers that misbehave on purpose. Standard library only; nothing here sleeps: every wait is for an
+event.
 
 The binaries are the installed ones (LATCHD_BIN, LATCH_BIN); `make check-e2e` sets both.
 """
@@ -32,7 +33,9 @@ VARIANT = os.environ.get("LATCH_VARIANT", "plain")
 # Bounds of waits, not lengths: a test that passes never gets near.
 PATIENCE = 60 if VARIANT == "asan" else 20
 IS_ROOT = os.geteuid() == 0
-WORKER_USER, WORKER_GROUP = ("nobody", "nogroup") if IS_ROOT else (pwd.getpwuid(os.geteuid()).pw_name, "")
+WORKER_USER, WORKER_GROUP = (
+    ("nobody", "nogroup") if IS_ROOT else (pwd.getpwuid(os.geteuid()).pw_name, "")
+)
 
 
 def scratch(prefix="latchd-e2e."):
@@ -77,8 +80,8 @@ _certificates = None
 
 
 def certificates():
-    """The folder that certs/mkcerts.sh fills, made once a run: `tests/e2e/run` makes it for all test
-    processes and says where in LATCH_CERTS."""
+    """The folder that certs/mkcerts.sh fills, made once a run: `tests/e2e/run` makes it for all
+    test processes and says where in LATCH_CERTS."""
     global _certificates
     if _certificates is None:
         given = os.environ.get("LATCH_CERTS")
@@ -95,6 +98,7 @@ def make_certificates():
 
 
 # ---- the daemon --------------------------------------------------------------------------------
+
 
 class Lines:
     """Lines that a thread collects; anybody may wait for one that matches."""
@@ -125,12 +129,18 @@ class Lines:
 
     def wait(self, pattern, since=0, count=1, timeout=None):
         """The count-th line after `since` that matches."""
+
         def enough():
             return len([1 for line in self.lines[since:] if re.search(pattern, line)]) >= count
+
         with self.changed:
-            if not self.changed.wait_for(lambda: enough() or self.ended, timeout or PATIENCE) \
-                    or not enough():
-                raise AssertionError(f"no line like {pattern!r}; there are:\n" + "\n".join(self.lines))
+            if (
+                not self.changed.wait_for(lambda: enough() or self.ended, timeout or PATIENCE)
+                or not enough()
+            ):
+                raise AssertionError(
+                    f"no line like {pattern!r}; there are:\n" + "\n".join(self.lines)
+                )
         return self.find(pattern, since)[count - 1]
 
     def text(self):
@@ -157,9 +167,9 @@ class Latchd:
         with Latchd(extra='shutdown = { mode = "strict"; };', files={"a.txt": b"A"}) as d:
             d.fetch("/a.txt")
 
-    In `config` @PORT@, @PORT2@, @DIR@, @WWW@, @CERTS@, @USER@ and @EXTRA@ are filled in. Leaving the
-    block stops the daemon with SIGTERM and asserts that it ended with 0, that no process of its is
-    left and that no sanitizer complained."""
+    In `config` @PORT@, @PORT2@, @DIR@, @WWW@, @CERTS@, @USER@ and @EXTRA@ are filled in. Leaving
+    the block stops the daemon with SIGTERM and asserts that it ended with 0, that no process of its
+    is left and that no sanitizer complained."""
 
     def __init__(self, config=DEFAULT_CONFIG, extra="", files=None, args=None, env=None, prefix=()):
         self.dir = scratch()
@@ -188,8 +198,14 @@ class Latchd:
 
     def fill(self, text):
         user = f'user = "{WORKER_USER}"; group = "{WORKER_GROUP}";' if IS_ROOT else ""
-        for word, value in (("EXTRA", self.extra), ("USER", user), ("PORT2", self.port2),
-                            ("PORT", self.port), ("DIR", self.dir), ("WWW", self.www)):
+        for word, value in (
+            ("EXTRA", self.extra),
+            ("USER", user),
+            ("PORT2", self.port2),
+            ("PORT", self.port),
+            ("DIR", self.dir),
+            ("WWW", self.www),
+        ):
             text = text.replace(f"@{word}@", str(value))
         return text.replace("@CERTS@", str(certificates())) if "@CERTS@" in text else text
 
@@ -213,13 +229,24 @@ class Latchd:
         reports.mkdir(exist_ok=True)
         reports.chmod(0o777)
         options = f"log_path={reports}/report:exitcode=99:detect_leaks=0"
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "NOTIFY_SOCKET": str(self.dir / "notify"),
-               "ASAN_OPTIONS": options, "UBSAN_OPTIONS": options + ":print_stacktrace=1", **self.env}
+        env = {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C",
+            "NOTIFY_SOCKET": str(self.dir / "notify"),
+            "ASAN_OPTIONS": options,
+            "UBSAN_OPTIONS": options + ":print_stacktrace=1",
+            **self.env,
+        }
         args = self.args if self.args is not None else ["-c", str(self.config)]
         self.process = subprocess.Popen(
-            [*self.prefix, LATCHD, *map(self.fill, args)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=self.dir,
-            start_new_session=True)
+            [*self.prefix, LATCHD, *map(self.fill, args)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=self.dir,
+            start_new_session=True,
+        )
         for stream, lines in ((self.process.stderr, self.log), (self.process.stdout, self.output)):
             threading.Thread(target=self._collect, args=(stream, lines), daemon=True).start()
         if wait:
@@ -248,6 +275,7 @@ class Latchd:
                     return
                 for line in message.decode().splitlines():
                     self.notes.add(line)
+
         threading.Thread(target=collect, args=(self._notify,), daemon=True).start()
 
     def _close_notify(self):
@@ -259,8 +287,10 @@ class Latchd:
 
     def wait_ready(self, since=0):
         """READY=1, or the daemon's own words if it ended instead."""
+
         def come():
             return any(line == "READY=1" for line in self.notes.lines[since:])
+
         deadline = time.monotonic() + PATIENCE
         while True:
             with self.notes.changed:
@@ -268,7 +298,9 @@ class Latchd:
                     return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise AssertionError(f"latchd is not ready (exit {self.process.poll()}):\n{self.log.text()}")
+                raise AssertionError(
+                    f"latchd is not ready (exit {self.process.poll()}):\n{self.log.text()}"
+                )
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -288,7 +320,9 @@ class Latchd:
         except subprocess.TimeoutExpired:
             left = self.processes()
             self.kill()
-            raise AssertionError(f"latchd does not end; processes {left}\n{self.log.text()}") from None
+            raise AssertionError(
+                f"latchd does not end; processes {left}\n{self.log.text()}"
+            ) from None
         self._close_notify()
         reports = "".join(Path(p).read_text() for p in glob.glob(str(self.dir / "san/report*")))
         if reports:
@@ -382,32 +416,64 @@ class Latchd:
 def curl(*args, input=None):
     """Exit code, output (bytes) and errors of one curl that trusts the test CA."""
     return subprocess.run(
-        ["curl", "-sS", "--max-time", str(PATIENCE * 3), "--cacert", str(certificates() / "ca.pem"),
-         *map(str, args)], capture_output=True, input=input, check=False)
+        [
+            "curl",
+            "-sS",
+            "--max-time",
+            str(PATIENCE * 3),
+            "--cacert",
+            str(certificates() / "ca.pem"),
+            *map(str, args),
+        ],
+        capture_output=True,
+        input=input,
+        check=False,
+    )
 
 
 def latch(*args, input=None, env=None):
     """One run of the client, without options of its own."""
-    return subprocess.run([LATCH, *map(str, args)], capture_output=True, input=input, check=False,
-                          timeout=PATIENCE * 3, env={**os.environ, **(env or {})})
+    return subprocess.run(
+        [LATCH, *map(str, args)],
+        capture_output=True,
+        input=input,
+        check=False,
+        timeout=PATIENCE * 3,
+        env={**os.environ, **(env or {})},
+    )
 
 
 def latchd(*args, cwd=None):
     """One run of the daemon that ends by itself (-t, -T, --explain ...)."""
-    return subprocess.run([LATCHD, *map(str, args)], capture_output=True, check=False, text=True,
-                          timeout=PATIENCE, cwd=cwd, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "ASAN_OPTIONS": "exitcode=99:detect_leaks=0"})
+    return subprocess.run(
+        [LATCHD, *map(str, args)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "ASAN_OPTIONS": "exitcode=99:detect_leaks=0"},
+    )
 
 
 # ---- a peer that can misbehave -----------------------------------------------------------------
 
+
 class Response:
     def __init__(self, version, status, headers, body, whole):
-        self.version, self.status, self.headers, self.body, self.whole = \
-            version, status, headers, body, whole
+        self.version, self.status, self.headers, self.body, self.whole = (
+            version,
+            status,
+            headers,
+            body,
+            whole,
+        )
 
     def __repr__(self):
-        return f"<{self.version} {self.status} {self.headers} {self.body[:200]!r} whole={self.whole}>"
+        return (
+            f"<{self.version} {self.status} {self.headers} {self.body[:200]!r} whole={self.whole}>"
+        )
 
 
 class Truncated(Exception):
@@ -415,13 +481,27 @@ class Truncated(Exception):
 
 
 class Peer:
-    """A TLS (or plain) client on a raw socket. It sees FIN, RST, close_notify and alerts apart, records
-    the sizes of the records that came, and can end in every bad way."""
+    """A TLS (or plain) client on a raw socket. It sees FIN, RST, close_notify and alerts apart,
+    records the sizes of the records that came, and can end in every bad way."""
 
-    def __init__(self, port, host="127.0.0.1", name="localhost", tls=True, context=None, session=None,
-                 version=None, alpn=None, handshake=True, rcvbuf=None, timeout=None, unix=None):
-        self.sock = socket.socket(socket.AF_UNIX if unix else
-                                  socket.AF_INET6 if ":" in host else socket.AF_INET)
+    def __init__(
+        self,
+        port,
+        host="127.0.0.1",
+        name="localhost",
+        tls=True,
+        context=None,
+        session=None,
+        version=None,
+        alpn=None,
+        handshake=True,
+        rcvbuf=None,
+        timeout=None,
+        unix=None,
+    ):
+        self.sock = socket.socket(
+            socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
         self.sock.settimeout(timeout or PATIENCE)
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
@@ -430,17 +510,18 @@ class Peer:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name = name
         self.raw_in = 0
-        self.records = []          # (content type, length) of each record that came
+        self.records = []  # (content type, length) of each record that came
         self._partial = b""
         self.saw_close_notify = self.saw_fin = self.saw_reset = False
-        self.alert = None          # text of a fatal alert
-        self.buffer = b""          # decrypted, not yet taken
+        self.alert = None  # text of a fatal alert
+        self.buffer = b""  # decrypted, not yet taken
         self.tls = None
         if tls:
             self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             context = context or client_context(version=version, alpn=alpn)
-            self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name,
-                                        session=session)
+            self.tls = context.wrap_bio(
+                self.incoming, self.outgoing, server_hostname=name, session=session
+            )
             if handshake:
                 self.handshake()
 
@@ -484,7 +565,7 @@ class Peer:
             if len(self._partial) < 5 + length:
                 break
             self.records.append((kind, length))
-            self._partial = self._partial[5 + length:]
+            self._partial = self._partial[5 + length :]
 
     def handshake(self):
         while True:
@@ -514,7 +595,7 @@ class Peer:
             self.sock.sendall(data)
             return self
         while data:
-            data = data[self.tls.write(data):]
+            data = data[self.tls.write(data) :]
             self._flush()
         return self
 
@@ -574,13 +655,17 @@ class Peer:
 
     # -- HTTP
 
-    def send_request(self, target="/", method="GET", headers=None, body=None, close=False, host=None):
+    def send_request(
+        self, target="/", method="GET", headers=None, body=None, close=False, host=None
+    ):
         fields = {"Host": host or self.name, **(headers or {})}
         if body is not None:
             fields.setdefault("Content-Length", str(len(body)))
         if close:
             fields["Connection"] = "close"
-        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items())
+        head = f"{method} {target} HTTP/1.1\r\n" + "".join(
+            f"{k}: {v}\r\n" for k, v in fields.items()
+        )
         return self.send(head.encode("latin-1") + b"\r\n" + (body or b""))
 
     def read_response(self, method="GET"):
@@ -623,7 +708,7 @@ class Peer:
         except (ssl.SSLWantReadError, ssl.SSLSyscallError):
             pass
         except ssl.SSLError:
-            pass   # data came after our close_notify: it stays readable
+            pass  # data came after our close_notify: it stays readable
         self._flush_quietly()
         return self
 
@@ -653,7 +738,9 @@ def client_context(version=None, alpn=None, ca=None):
     context.load_verify_locations(str(ca or certificates() / "ca.pem"))
     if version:
         context.minimum_version = context.maximum_version = {
-            "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
+            "1.2": ssl.TLSVersion.TLSv1_2,
+            "1.3": ssl.TLSVersion.TLSv1_3,
+        }[version]
     if alpn:
         context.set_alpn_protocols(alpn)
     return context

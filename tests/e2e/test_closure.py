@@ -4,12 +4,15 @@ import unittest
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase
 
-BIG = b"x" * (8 << 20)   # more than all buffers on the way
+BIG = b"x" * (8 << 20)  # more than all buffers on the way
 CONFIG = DEFAULT_CONFIG.replace(
     'address = "127.0.0.1:@PORT@"; }',
     'address = "127.0.0.1:@PORT@"; shutdown = { mode = "strict"; linger = "300ms"; }; },'
-    '{ name = "lenient"; address = "127.0.0.1:@PORT2@"; shutdown = { mode = "lenient"; linger = "300ms"; }; }')
-SHORT = 'timeouts = { handshake = "400ms"; header = "400ms"; body = "400ms"; idle = "400ms"; write = "400ms"; };'
+    '{ name = "lenient"; address = "127.0.0.1:@PORT2@"; '
+    'shutdown = { mode = "lenient"; linger = "300ms"; }; }',
+)
+SHORT = """timeouts = { handshake = "400ms"; header = "400ms"; body = "400ms"; idle = "400ms";
+             write = "400ms"; };"""
 
 
 class Both(TestCase):
@@ -33,8 +36,9 @@ class Both(TestCase):
 
     def expect(self, before, how):
         """The counter of `how` grows by one, and of the bad ones no other does."""
-        after = self.d.wait_status(lambda s: s["closures_total"][how] == before[how] + 1,
-                                   f"one more {how} than {before}")["closures_total"]
+        after = self.d.wait_status(
+            lambda s: s["closures_total"][how] == before[how] + 1, f"one more {how} than {before}"
+        )["closures_total"]
         for other in ("truncated", "reset", "timeout", "local"):
             if other != how:
                 self.assertEqual(after[other], before[other], f"{other} grew with {how}")
@@ -56,9 +60,12 @@ class Both(TestCase):
                 self.assertTrue(p.saw_close_notify)
                 p.send_close_notify()
             after = self.d.wait_status(
-                lambda s: s["closures_total"]["clean"] >= before["clean"] + 2)["closures_total"]
-            self.assertEqual({k: v for k, v in after.items() if k != "clean"},
-                             {k: v for k, v in before.items() if k != "clean"})
+                lambda s: s["closures_total"]["clean"] >= before["clean"] + 2
+            )["closures_total"]
+            self.assertEqual(
+                {k: v for k, v in after.items() if k != "clean"},
+                {k: v for k, v in before.items() if k != "clean"},
+            )
 
     def test_fin_without_close_notify_after_the_request(self):
         """The whole answer and our close_notify still come; it is counted, and strict says so."""
@@ -136,7 +143,9 @@ class Deadlines(TestCase):
         return self.d.status()["closures_total"]["timeout"]
 
     def after_timeout(self, before):
-        self.d.wait_status(lambda s: s["closures_total"]["timeout"] == before + 1, "one more timeout")
+        self.d.wait_status(
+            lambda s: s["closures_total"]["timeout"] == before + 1, "one more timeout"
+        )
 
     def test_idle(self):
         for port in (self.d.port, self.d.port2):
@@ -191,8 +200,8 @@ class Sigpipe(TestCase):
     """Writing to a connection whose peer is gone, under each of the three policies."""
 
     def provoke(self, d):
-        """The worker writes into a connection that a reset has ended. Whether the first write after it
-        sees EPIPE or ECONNRESET is the kernel's business, so it takes a few."""
+        """The worker writes into a connection that a reset has ended. Whether the first write after
+        it sees EPIPE or ECONNRESET is the kernel's business, so it takes a few."""
         for _ in range(10):
             with d.peer(rcvbuf=4096) as p:
                 p.send_request("/big")
@@ -205,6 +214,7 @@ class Sigpipe(TestCase):
     def pipe_a_worker(self, d):
         """SIGPIPE to one worker, as a write would raise it."""
         import os
+
         os.kill(d.workers()[0], signal.SIGPIPE)
 
     def test_ignore(self):
@@ -230,7 +240,8 @@ class Sigpipe(TestCase):
             d.log.wait("(?i)sigpipe|broken pipe")
             status = d.wait_status(
                 lambda s: s["worker_respawns_total"] == 1
-                and [w["state"] for w in s["workers"]] == ["serving"] * 2)
+                and [w["state"] for w in s["workers"]] == ["serving"] * 2
+            )
             self.assertNotEqual(sorted(w["pid"] for w in status["workers"]), workers)
 
 

@@ -1,9 +1,18 @@
-"""The configuration: every mistake is told with file and line, all in one run; -t, -T, --explain."""
+"""The configuration: all mistakes are told with file and line in one run; -t, -T, --explain."""
 import os
 import re
 import unittest
 
-from harness import IS_ROOT, WORKER_GROUP, WORKER_USER, TestCase, certificates, free_port, latchd, scratch
+from harness import (
+    IS_ROOT,
+    WORKER_GROUP,
+    WORKER_USER,
+    TestCase,
+    certificates,
+    free_port,
+    latchd,
+    scratch,
+)
 
 GOOD = """workers = 2;
 @USER@
@@ -24,8 +33,13 @@ class Config(TestCase):
 
     def write(self, text, name="latchd.conf"):
         user = f'user = "{WORKER_USER}"; group = "{WORKER_GROUP}";' if IS_ROOT else ""
-        for word, value in (("USER", user), ("PORT2", self.ports[1]), ("PORT", self.ports[0]),
-                            ("DIR", self.dir), ("CERTS", certificates())):
+        for word, value in (
+            ("USER", user),
+            ("PORT2", self.ports[1]),
+            ("PORT", self.ports[0]),
+            ("DIR", self.dir),
+            ("CERTS", certificates()),
+        ):
             text = text.replace(f"@{word}@", str(value))
         path = self.dir / name
         path.write_text(text)
@@ -79,26 +93,39 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
         self.assertEqual(out.returncode, 78, out.stderr)
         found = self.errors(out)
         for line, pattern in (
-                (1, "workers"), (3, "sigpipe.*(ignore|log|default)"), (4, "idel.*idle"),
-                (4, "handshake"), (5, "connections"), (6, "header_fields"), (7, "keep"),
-                (9, '"https"'), (10, str(self.ports[0])), (13, "other\\.key.*certificate"), (14, "nowhere"), (15, "htps"), (16, "missing\\.pem"), (18, "handler"),
-                (18, "no-slash"), (18, r"\$hots")):
+            (1, "workers"),
+            (3, "sigpipe.*(ignore|log|default)"),
+            (4, "idel.*idle"),
+            (4, "handshake"),
+            (5, "connections"),
+            (6, "header_fields"),
+            (7, "keep"),
+            (9, '"https"'),
+            (10, str(self.ports[0])),
+            (13, "other\\.key.*certificate"),
+            (14, "nowhere"),
+            (15, "htps"),
+            (16, "missing\\.pem"),
+            (18, "handler"),
+            (18, "no-slash"),
+            (18, r"\$hots"),
+        ):
             text = " / ".join(found.get(line, []))
             self.assertRegex(text, pattern, f"line {line} of:\n{out.stderr}")
 
     def test_a_syntax_error_has_its_line_and_what_was_expected(self):
-        self.one_error("workers = 2;\nuser = \"nobody\"\ngroup \"nogroup\";\n", 3, "(?i)expected")
-        self.one_error("workers = 2;\nlisteners = ( { name = \"a\"; }, );\n", 2, "(?i)expected")
+        self.one_error('workers = 2;\nuser = "nobody"\ngroup "nogroup";\n', 3, "(?i)expected")
+        self.one_error('workers = 2;\nlisteners = ( { name = "a"; }, );\n', 2, "(?i)expected")
         self.one_error("workers = 10M;\n", 1, "(?i)expected|10M|M")
 
     def test_an_unknown_key_names_the_nearest(self):
         self.one_error(GOOD.replace("workers = 2;", "worker = 2;"), 1, "worker.*workers")
 
     def test_a_directive_of_a_later_issue_is_unknown(self):
-        self.one_error("control = \"/run/latchd/control.sock\";\n" + GOOD, 1, "control")
+        self.one_error('control = "/run/latchd/control.sock";\n' + GOOD, 1, "control")
 
     def test_a_key_given_twice(self):
-        self.one_error("sigpipe = \"log\";\nsigpipe = \"log\";\n" + GOOD, 2, "sigpipe|twice|duplicate")
+        self.one_error('sigpipe = "log";\nsigpipe = "log";\n' + GOOD, 2, "sigpipe|twice|duplicate")
 
     def test_integers_that_libconfig_wraps(self):
         for number in ("4294967297", "5000000000", "-4294967294"):
@@ -109,7 +136,7 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
 
     def test_errors_in_an_included_file_name_that_file(self):
         self.write("limits = {\n  conections = 5; };\n", "more.conf")
-        out = self.check("@include \"more.conf\"\n" + GOOD)
+        out = self.check('@include "more.conf"\n' + GOOD)
         self.assertEqual(out.returncode, 78)
         self.assertRegex(out.stderr + out.stdout, r"more\.conf:2: .*conections.*connections")
 
@@ -132,7 +159,9 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
 
     def test_test_creates_nothing(self):
         self.dir.chmod(0o777)
-        path = self.write(GOOD.replace("workers = 2;", f'log = {{ target = "{self.dir}/new.log"; }};'))
+        path = self.write(
+            GOOD.replace("workers = 2;", f'log = {{ target = "{self.dir}/new.log"; }};')
+        )
         before = sorted(os.listdir(self.dir))
         out = latchd("-t", "-c", path)
         self.assertEqual(out.returncode, 0, out.stderr)
@@ -159,8 +188,11 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
         locked = GOOD.replace("ecdsa.pem", "rsa.pem").replace("ecdsa.key", "encrypted.key")
         self.assertEqual(self.check(locked).returncode, 78)
         for phrase, code in (("passphrase", 0), ("wrong-passphrase", 78)):
-            out = self.check(locked.replace(
-                "default = true;", f'default = true; passphrase_file = "@CERTS@/{phrase}";'))
+            out = self.check(
+                locked.replace(
+                    "default = true;", f'default = true; passphrase_file = "@CERTS@/{phrase}";'
+                )
+            )
             self.assertEqual(out.returncode, code, out.stderr)
 
 

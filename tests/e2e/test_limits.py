@@ -1,9 +1,10 @@
-"""Bounds: heads, fields, bodies, requests, connections; and that one client cannot hold up others."""
+"""Bounds: heads, fields, bodies, requests, connections. One client cannot hold up others."""
 import unittest
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase
 
-LIMITS = 'limits = { header_size = "4K"; header_fields = 20; body_size = "10K"; requests_per_connection = 5; };'
+LIMITS = """limits = { header_size = "4K"; header_fields = 20; body_size = "10K";
+           requests_per_connection = 5; };"""
 
 
 class Limits(TestCase):
@@ -24,7 +25,11 @@ class Limits(TestCase):
             return first[9:12].decode()
 
     def request(self, *fields, target="/a.txt"):
-        return f"GET {target} HTTP/1.1\r\nHost: localhost\r\n" + "".join(f"{f}\r\n" for f in fields) + "\r\n"
+        return (
+            f"GET {target} HTTP/1.1\r\nHost: localhost\r\n"
+            + "".join(f"{f}\r\n" for f in fields)
+            + "\r\n"
+        )
 
     def test_a_head_that_is_too_large(self):
         self.assertEqual(self.status_of(self.request("A: " + "x" * 5000)), "431")
@@ -37,15 +42,22 @@ class Limits(TestCase):
 
     def test_what_just_fits(self):
         for fields in (["A: " + "x" * 3500], [f"X-{i}: y" for i in range(19)]):
-            self.assertEqual(self.status_of(self.request(*fields, "Connection: close")[:-2] + "\r\n"
-                                            if len(fields) == 1 else
-                                            self.request(*fields[:-1], "Connection: close")), "200")
+            self.assertEqual(
+                self.status_of(
+                    self.request(*fields, "Connection: close")[:-2] + "\r\n"
+                    if len(fields) == 1
+                    else self.request(*fields[:-1], "Connection: close")
+                ),
+                "200",
+            )
 
     def test_a_body_that_is_too_large(self):
         post = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n"
         self.assertEqual(self.status_of(post + "Content-Length: 10241\r\n\r\n"), "413")
         chunk = "1000\r\n" + "x" * 4096 + "\r\n"
-        self.assertEqual(self.status_of(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk * 3), "413")
+        self.assertEqual(
+            self.status_of(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk * 3), "413"
+        )
         with self.d.peer() as p:
             self.assertEqual(p.request("/a.txt", body=b"x" * 10240).status, 200)
 
@@ -62,10 +74,13 @@ class Limits(TestCase):
 
 class Connections(TestCase):
     def test_a_full_worker_lets_others_wait(self):
-        with Latchd(config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 1;"),
-                    extra="limits = { connections = 4; };", files={"a.txt": b"A"}) as d:
+        with Latchd(
+            config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 1;"),
+            extra="limits = { connections = 4; };",
+            files={"a.txt": b"A"},
+        ) as d:
             held = [d.peer() for _ in range(4)]
-            waiting = d.peer(handshake=False)   # in the queue of the kernel
+            waiting = d.peer(handshake=False)  # in the queue of the kernel
             for p in held:
                 self.assertEqual(p.request("/a.txt").status, 200)
             held.pop().half_close()

@@ -14,14 +14,20 @@ HUPS = 20 if VARIANT == "asan" else 100
 class Reload(TestCase):
     def test_a_new_configuration_serves(self):
         with Latchd(files={"a.txt": b"A"}) as d:
-            d.write_config(template=DEFAULT_CONFIG.replace('{ path = "/"; files = { root = "@WWW@"; }; }',
-                                                           '{ path = "/"; redirect = { to = "/new"; }; }'))
+            d.write_config(
+                template=DEFAULT_CONFIG.replace(
+                    '{ path = "/"; files = { root = "@WWW@"; }; }',
+                    '{ path = "/"; redirect = { to = "/new"; }; }',
+                )
+            )
             since = d.reload()
             self.assertIn("RELOADING=1", d.notes.lines[since:])
             self.assertTrue(d.notes.find("^MONOTONIC_USEC=", since))
             self.assertEqual(d.fetch("/a.txt").status, 308)
             status = d.wait_status(lambda s: s["generation"] == 2)
-            self.assertEqual((status["reloads_total"]["ok"], status["last_reload_success"]), (1, True))
+            self.assertEqual(
+                (status["reloads_total"]["ok"], status["last_reload_success"]), (1, True)
+            )
 
     def test_a_rejected_one_changes_nothing(self):
         with Latchd(files={"a.txt": b"A"}) as d:
@@ -34,8 +40,14 @@ class Reload(TestCase):
                 self.assertEqual(d.fetch("/a.txt").body, b"A")
             self.assertEqual(d.workers(), workers)
             status = d.status()
-            self.assertEqual((status["reloads_total"]["failed"], status["generation"],
-                              status["last_reload_success"]), (3, 1, False))
+            self.assertEqual(
+                (
+                    status["reloads_total"]["failed"],
+                    status["generation"],
+                    status["last_reload_success"],
+                ),
+                (3, 1, False),
+            )
             d.write_config(extra="")
             d.reload()
             self.assertTrue(d.status()["last_reload_success"])
@@ -47,9 +59,13 @@ class Reload(TestCase):
         taken.bind(("127.0.0.1", port))
         taken.listen()
         with taken, Latchd(files={"a.txt": b"A"}) as d:
-            d.write_config(template=DEFAULT_CONFIG.replace(
-                'address = "127.0.0.1:@PORT@"; }',
-                f'address = "127.0.0.1:@PORT@"; }}, {{ name = "b"; address = "127.0.0.1:{port}"; }}'))
+            d.write_config(
+                template=DEFAULT_CONFIG.replace(
+                    'address = "127.0.0.1:@PORT@"; }',
+                    'address = "127.0.0.1:@PORT@"; }, '
+                    f'{{ name = "b"; address = "127.0.0.1:{port}"; }}',
+                )
+            )
             d.reload()
             self.assertFalse(d.status()["last_reload_success"])
             self.assertEqual(d.fetch("/a.txt").body, b"A")
@@ -58,7 +74,8 @@ class Reload(TestCase):
         with Latchd(files={"a.txt": b"A"}) as d:
             both = DEFAULT_CONFIG.replace(
                 'address = "127.0.0.1:@PORT@"; }',
-                'address = "127.0.0.1:@PORT@"; }, { name = "b"; address = "127.0.0.1:@PORT2@"; }')
+                'address = "127.0.0.1:@PORT@"; }, { name = "b"; address = "127.0.0.1:@PORT2@"; }',
+            )
             for template, second in ((both, True), (DEFAULT_CONFIG, False), (both, True)):
                 d.write_config(template=template)
                 d.reload()
@@ -67,22 +84,26 @@ class Reload(TestCase):
                     self.assertEqual(d.fetch("/a.txt", peer={"port": d.port2}).body, b"A")
                 else:
                     # The old workers leave the listener when they hear of it.
-                    d.wait_status(lambda s: all(w["generation"] == s["generation"] for w in s["workers"]))
+                    d.wait_status(
+                        lambda s: all(w["generation"] == s["generation"] for w in s["workers"])
+                    )
                     with self.assertRaises(ConnectionRefusedError):
                         d.peer(port=d.port2)
 
     def test_a_new_certificate_is_served(self):
         with Latchd() as d:
+
             def served():
                 with d.peer() as p:
                     return p.tls.getpeercert(True)
+
             before = served()
             d.write_config(template=DEFAULT_CONFIG.replace("ecdsa.", "rsa."))
             d.reload()
             self.assertNotEqual(served(), before)
 
     def test_no_request_and_no_ticket_is_lost(self):
-        """Kept and new connections under load while the configuration is reloaded again and again."""
+        """Kept and new connections under load while the configuration is reloaded."""
         with Latchd(files={"a.txt": b"A" * 1000}) as d:
             context = client_context("1.3")
             with d.peer(context=context) as p:
@@ -114,9 +135,12 @@ class Reload(TestCase):
             def guarded(work):
                 try:
                     work()
-                except Exception as error:   # a lost request
+                except Exception as error:  # a lost request
                     failures.append(repr(error))
-            threads = [threading.Thread(target=guarded, args=(work,)) for work in (kept, kept, new, new)]
+
+            threads = [
+                threading.Thread(target=guarded, args=(work,)) for work in (kept, kept, new, new)
+            ]
             for thread in threads:
                 thread.start()
             for _ in range(HUPS):
@@ -129,7 +153,9 @@ class Reload(TestCase):
             status = d.status()
             self.assertEqual(status["reloads_total"], {"ok": HUPS, "failed": 0})
             with d.peer(context=context, session=session) as p:
-                self.assertTrue(p.tls.session_reused, "the ticket from before the first reload is dead")
+                self.assertTrue(
+                    p.tls.session_reused, "the ticket from before the first reload is dead"
+                )
 
     def test_many_hups_at_once_are_reloads_one_after_the_other(self):
         with Latchd(files={"a.txt": b"A"}) as d:
@@ -168,7 +194,8 @@ class Logs(TestCase):
         logs.chmod(0o777)
         d.template = DEFAULT_CONFIG.replace(
             'log = { level = "debug"; target = "stderr"; };',
-            'log = { target = "@DIR@/log/error"; access = { target = "@DIR@/log/access"; }; };')
+            'log = { target = "@DIR@/log/error"; access = { target = "@DIR@/log/access"; }; };',
+        )
         with d:
             d.fetch("/before")
             while b"/before" not in (logs / "access").read_bytes():
@@ -190,7 +217,7 @@ class Stop(TestCase):
             d.signal(signal.SIGTERM)
             d.notes.wait("^STOPPING=1")
             with self.assertRaises((ConnectionRefusedError, ConnectionResetError)):
-                while True:   # until the listener is closed, which resets what is in its queue
+                while True:  # until the listener is closed, which resets what is in its queue
                     d.peer(tls=False).sock.close()
             rest = p.read_to_end()
             self.assertGreaterEqual(len(rest), len(big) - 100)

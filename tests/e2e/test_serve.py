@@ -8,16 +8,26 @@ import unittest
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase, client_context
 
-BIG = bytes(range(256)) * 4096 * 20   # 20 MiB
+BIG = bytes(range(256)) * 4096 * 20  # 20 MiB
 
 
 class Files(TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.d = Latchd(extra="", files={
-            "a.txt": b"0123456789", "style.css": b"p { }\n", "pic.svg": b"<svg/>", "docs/index.html": b"docs\n",
-            "empty": b"", "with space.txt": b"space", ".secret": b"no", "sub/.hidden/x": b"no",
-            "big.bin": BIG})
+        cls.d = Latchd(
+            extra="",
+            files={
+                "a.txt": b"0123456789",
+                "style.css": b"p { }\n",
+                "pic.svg": b"<svg/>",
+                "docs/index.html": b"docs\n",
+                "empty": b"",
+                "with space.txt": b"space",
+                ".secret": b"no",
+                "sub/.hidden/x": b"no",
+                "big.bin": BIG,
+            },
+        )
         (cls.d.www / "out").symlink_to("/etc/passwd")
         (cls.d.www / "in").symlink_to("a.txt")
         cls.d.start()
@@ -30,7 +40,10 @@ class Files(TestCase):
         return self.d.fetch(target, **options)
 
     def test_the_index_stands_for_a_folder(self):
-        for target, body in (("/", (self.d.www / "index.html").read_bytes()), ("/docs/", b"docs\n")):
+        for target, body in (
+            ("/", (self.d.www / "index.html").read_bytes()),
+            ("/docs/", b"docs\n"),
+        ):
             r = self.get(target)
             self.assertEqual((r.status, r.body), (200, body))
             self.assertIn("text/html", r.headers["content-type"])
@@ -41,8 +54,11 @@ class Files(TestCase):
         self.assertTrue(r.headers["location"].endswith("/docs/?x=1"), r.headers)
 
     def test_media_types(self):
-        for target, kind in (("/a.txt", "text/plain"), ("/style.css", "text/css"),
-                             ("/pic.svg", "image/svg+xml")):
+        for target, kind in (
+            ("/a.txt", "text/plain"),
+            ("/style.css", "text/css"),
+            ("/pic.svg", "image/svg+xml"),
+        ):
             self.assertTrue(self.get(target).headers["content-type"].startswith(kind), target)
 
     def test_an_empty_file_and_an_encoded_name(self):
@@ -57,8 +73,17 @@ class Files(TestCase):
             self.assertEqual(head.headers[key], got.headers[key])
 
     def test_nothing_leads_out_of_the_root(self):
-        for target in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/docs/../../etc/passwd", "/out",
-                       "/.secret", "/sub/.hidden/x", "/nothing", "/a.txt/", "/a.txt/b"):
+        for target in (
+            "/../../etc/passwd",
+            "/%2e%2e/%2e%2e/etc/passwd",
+            "/docs/../../etc/passwd",
+            "/out",
+            "/.secret",
+            "/sub/.hidden/x",
+            "/nothing",
+            "/a.txt/",
+            "/a.txt/b",
+        ):
             r = self.get(target)
             self.assertIn(r.status, (400, 403, 404), target)
             self.assertNotIn(b"root:", r.body)
@@ -67,10 +92,14 @@ class Files(TestCase):
 
     def test_ranges(self):
         for field, status, body, content_range in (
-                ("bytes=2-4", 206, b"234", "bytes 2-4/10"), ("bytes=-3", 206, b"789", "bytes 7-9/10"),
-                ("bytes=8-", 206, b"89", "bytes 8-9/10"), ("bytes=4-99", 206, b"456789", "bytes 4-9/10"),
-                ("bytes=10-", 416, None, "bytes */10"), ("lines=1-2", 200, b"0123456789", None),
-                ("bytes=5-2", 200, b"0123456789", None)):
+            ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+            ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+            ("bytes=8-", 206, b"89", "bytes 8-9/10"),
+            ("bytes=4-99", 206, b"456789", "bytes 4-9/10"),
+            ("bytes=10-", 416, None, "bytes */10"),
+            ("lines=1-2", 200, b"0123456789", None),
+            ("bytes=5-2", 200, b"0123456789", None),
+        ):
             r = self.get("/a.txt", headers={"Range": field})
             self.assertEqual(r.status, status, field)
             if body is not None:
@@ -82,11 +111,16 @@ class Files(TestCase):
         tag, date = r.headers["etag"], r.headers["last-modified"]
         old = "Sun, 06 Nov 1994 08:49:37 GMT"
         for fields, status in (
-                ({"If-None-Match": tag}, 304), ({"If-None-Match": f'"x", {tag}'}, 304),
-                ({"If-None-Match": "*"}, 304), ({"If-None-Match": '"x"'}, 200),
-                ({"If-Modified-Since": date}, 304), ({"If-Modified-Since": old}, 200),
-                ({"If-None-Match": '"x"', "If-Modified-Since": date}, 200),
-                ({"Range": "bytes=0-0", "If-Range": tag}, 206), ({"Range": "bytes=0-0", "If-Range": '"x"'}, 200)):
+            ({"If-None-Match": tag}, 304),
+            ({"If-None-Match": f'"x", {tag}'}, 304),
+            ({"If-None-Match": "*"}, 304),
+            ({"If-None-Match": '"x"'}, 200),
+            ({"If-Modified-Since": date}, 304),
+            ({"If-Modified-Since": old}, 200),
+            ({"If-None-Match": '"x"', "If-Modified-Since": date}, 200),
+            ({"Range": "bytes=0-0", "If-Range": tag}, 206),
+            ({"Range": "bytes=0-0", "If-Range": '"x"'}, 200),
+        ):
             r = self.get("/a.txt", headers=fields)
             self.assertEqual(r.status, status, fields)
             if status == 304:
@@ -145,8 +179,17 @@ class Protocol(TestCase):
 
     def test_pipelining_answers_in_order(self):
         with self.d.peer() as p:
-            p.send("".join(f"{m} /{t} HTTP/1.1\r\nHost: localhost\r\n\r\n" for m, t in (
-                ("GET", "a.txt"), ("HEAD", "a.txt"), ("GET", "nothing"), ("GET", "a.txt"))))
+            p.send(
+                "".join(
+                    f"{m} /{t} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                    for m, t in (
+                        ("GET", "a.txt"),
+                        ("HEAD", "a.txt"),
+                        ("GET", "nothing"),
+                        ("GET", "a.txt"),
+                    )
+                )
+            )
             got = [p.read_response(m).status for m in ("GET", "HEAD", "GET", "GET")]
             self.assertEqual(got, [200, 200, 404, 200])
 
@@ -169,33 +212,51 @@ class Protocol(TestCase):
                 self.assertEqual(r.headers["connection"].lower(), "keep-alive")
 
     def test_connection_close_is_answered_with_close(self):
-        first, data, _ = self.raw("GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        first, data, _ = self.raw(
+            "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         self.assertIn(" 200", first)
         self.assertIn(b"connection: close", data.lower())
 
     def test_what_two_parsers_could_read_differently_is_refused(self):
         ok = "GET / HTTP/1.1\r\nHost: localhost\r\n"
         for text in (
-                "GET / HTTP/1.1\nHost: localhost\n\n", ok + "A: b\rc\r\n\r\n", ok + "A: b\0c\r\n\r\n",
-                ok + "A: b\r\n folded\r\n\r\n", ok + "A : b\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
-                ok + "Host: localhost\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
-                ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", ok + "Content-Length: +1\r\n\r\n",
-                ok + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                "GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n", "G\x01T / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            "GET / HTTP/1.1\nHost: localhost\n\n",
+            ok + "A: b\rc\r\n\r\n",
+            ok + "A: b\0c\r\n\r\n",
+            ok + "A: b\r\n folded\r\n\r\n",
+            ok + "A : b\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            ok + "Host: localhost\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+            ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            ok + "Content-Length: +1\r\n\r\n",
+            ok + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n",
+            "G\x01T / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        ):
             first, _, _ = self.raw(text)
             self.assertTrue(first.startswith("HTTP/1.1 400"), (text, first))
 
     def test_versions_and_codings_it_does_not_have(self):
-        for text, status in (("GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", "505"),
-                             ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-                              "501")):
+        for text, status in (
+            ("GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", "505"),
+            (
+                "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                "501",
+            ),
+        ):
             first, _, _ = self.raw(text)
             self.assertTrue(first.startswith(f"HTTP/1.1 {status}"), (text, first))
 
     def test_continue_is_sent_when_expected(self):
         with self.d.peer() as p:
-            p.send("GET /a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            p.send(
+                "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n"
+                "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+            )
             self.assertTrue(p._take_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100"))
             p.send(b"hello")
             self.assertEqual(p.read_response().status, 200)
@@ -203,8 +264,10 @@ class Protocol(TestCase):
 
     def test_bodies_are_read_and_dropped(self):
         with self.d.peer() as p:
-            p.send("GET /a.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-                   "5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n")
+            p.send(
+                "GET /a.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
+            )
             self.assertEqual(p.read_response().status, 200)
             self.assertEqual(p.request("/a.txt", body=b"x" * 100000).status, 200)
             self.assertEqual(p.request("/a.txt").status, 200)
@@ -255,8 +318,20 @@ class Tls(TestCase):
             with self.d.peer(version=version) as p:
                 self.assertEqual(p.tls.version(), f"TLSv{version}")
         out = subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.d.port}", "-tls1_1", "-cipher",
-             "ALL:@SECLEVEL=0"], capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=20)
+            [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{self.d.port}",
+                "-tls1_1",
+                "-cipher",
+                "ALL:@SECLEVEL=0",
+            ],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=20,
+        )
         self.assertNotEqual(out.returncode, 0)
 
     def test_sessions_are_resumed_by_all_workers(self):
@@ -273,9 +348,22 @@ class Tls(TestCase):
 
     def test_one_ticket_a_handshake(self):
         out = subprocess.run(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.d.port}", "-tls1_3", "-msg",
-             "-servername", "localhost", "-ign_eof"], capture_output=True, check=False, timeout=20,
-            input=b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{self.d.port}",
+                "-tls1_3",
+                "-msg",
+                "-servername",
+                "localhost",
+                "-ign_eof",
+            ],
+            capture_output=True,
+            check=False,
+            timeout=20,
+            input=b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        )
         self.assertEqual(out.stdout.count(b"NewSessionTicket"), 1, out.stdout[-3000:])
 
     def test_alpn(self):
@@ -287,7 +375,11 @@ class Tls(TestCase):
     def test_renegotiation_is_refused(self):
         out = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{self.d.port}", "-tls1_2"],
-            input=b"R\n", capture_output=True, check=False, timeout=20)
+            input=b"R\n",
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
         self.assertIn(b"renegotiation", out.stderr.lower() + out.stdout.lower())
         self.assertNotIn(b"verify return:1\nverify", out.stderr.split(b"RENEGOTIATING")[-1])
 
@@ -303,7 +395,8 @@ class Tls(TestCase):
 SITES = """
 workers = 2;
 @USER@
-log = { level = "debug"; target = "stderr"; access = { target = "@DIR@/log/access"; format = "json"; }; };
+log = { level = "debug"; target = "stderr";
+        access = { target = "@DIR@/log/access"; format = "json"; }; };
 listeners = (
   { name = "tls"; address = "127.0.0.1:@PORT@"; },
   { name = "plain"; address = "127.0.0.1:@PORT2@"; tls = false; },
@@ -315,7 +408,8 @@ sites = (
     certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
     headers = ( { name = "X-Site"; value = "one"; } );
     routes = ( { path = "/"; files = { root = "@WWW@"; }; },
-               { path = "/old/"; redirect = { to = "https://$host/new$path$query"; status = 301; }; },
+               { path = "/old/";
+                 redirect = { to = "https://$host/new$path$query"; status = 301; }; },
                { path = "/closed"; status = {}; deny = [ "127.0.0.0/8" ]; },
                { path = "/-/status"; status = {}; allow = [ "127.0.0.0/8", "::1" ]; } ); },
   { names = [ "*" ]; listeners = [ "plain", "unix" ];
@@ -346,8 +440,9 @@ class Sites(TestCase):
 
     def test_redirects_fill_in(self):
         r = self.d.fetch("/old/a%20b?x=1&y")
-        self.assertEqual((r.status, r.headers["location"]),
-                         (301, "https://localhost/new/old/a%20b?x=1&y"))
+        self.assertEqual(
+            (r.status, r.headers["location"]), (301, "https://localhost/new/old/a%20b?x=1&y")
+        )
 
     def test_a_plain_listener_redirects_any_name(self):
         for options in ({"port": self.d.port2}, {"unix": str(self.d.dir / "sock"), "port": 0}):
@@ -375,14 +470,24 @@ class Sites(TestCase):
 
         def lines():
             return [json.loads(line) for line in path.read_text().splitlines()]
+
         found = []
-        while not found:   # lines gather for at most 100 ms
+        while not found:  # lines gather for at most 100 ms
             self.d.status()
             found = [line for line in lines() if "logged" in line.get("target", "")]
         line = found[0]
-        for key, value in (("event", "request"), ("client", "127.0.0.1"), ("site", "localhost"),
-                           ("method", "GET"), ("status", 200), ("bytes", 1), ("referer", "r"),
-                           ("user_agent", 'x"\\'), ("tls_version", "TLSv1.3"), ("tls_resumed", False)):
+        for key, value in (
+            ("event", "request"),
+            ("client", "127.0.0.1"),
+            ("site", "localhost"),
+            ("method", "GET"),
+            ("status", 200),
+            ("bytes", 1),
+            ("referer", "r"),
+            ("user_agent", 'x"\\'),
+            ("tls_version", "TLSv1.3"),
+            ("tls_resumed", False),
+        ):
             self.assertEqual(line[key], value, key)
         self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
@@ -390,8 +495,9 @@ class Sites(TestCase):
 class Formats(TestCase):
     def test_common_and_combined(self):
         for form, pattern in (
-                ("common", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+$'),
-                ("combined", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+ "-" "agent"$')):
+            ("common", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+$'),
+            ("combined", r'^127\.0\.0\.1 - - \[[^]]+\] "GET /x HTTP/1\.1" 404 \d+ "-" "agent"$'),
+        ):
             access = f'target = "stderr"; access = {{ target = "stderr"; format = "{form}"; }}; }}'
             with Latchd(config=DEFAULT_CONFIG.replace('target = "stderr"; }', access)) as d:
                 d.fetch("/x", headers={"User-Agent": "agent"})
@@ -409,14 +515,18 @@ class Serve(TestCase):
         ca = re.search(r"--cacert (\S+)", line).group(1)
         self.assertIn(f"https://localhost:{d.port}/", d.output.text())
         for host in ("localhost", "127.0.0.1"):
-            out = subprocess.run(["curl", "-sS", "--cacert", ca, f"https://{host}:{d.port}/a.txt"],
-                                 capture_output=True, check=False)
+            out = subprocess.run(
+                ["curl", "-sS", "--cacert", ca, f"https://{host}:{d.port}/a.txt"],
+                capture_output=True,
+                check=False,
+            )
             self.assertEqual((out.returncode, out.stdout), (0, b"A"), out.stderr)
         d.stop()
         self.assertFalse(os.path.exists(ca), "the CA file is left behind")
 
     def test_hup_stops_it(self):
         import signal
+
         d = Latchd(args=["--serve", "@WWW@", "--port", "@PORT@"]).start()
         d.signal(signal.SIGHUP)
         d.wait_exit(0)
