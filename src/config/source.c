@@ -74,6 +74,21 @@ static const char *add_file(struct config *c, const char *path)
 	return files[c->nfiles] ? files[c->nfiles++] : NULL;
 }
 
+static void report_unreadable(
+	const char *path, int errnum, struct config_place at, struct findings *f)
+{
+	enum err_code code = errnum == EACCES ? ERR_PERMISSION : ERR_CONFIG;
+
+	if (at.line)
+		findings_error(
+			f, code, at.file, at.line, "cannot read %s: %s", path, strerror(errnum));
+	else
+		findings_error(f, code, at.file, 0, "cannot be read: %s%s", strerror(errnum),
+			errnum != ENOENT ? ""
+					 : "; name a configuration with -c FILE, or serve a folder "
+					   "without any: latchd --serve DIR");
+}
+
 /* The whole file at the end of `b`; `at` is where it was asked for, or line 0 for the main file. */
 static int slurp(const char *path, bool regular_only, struct buf *b, struct config_place at,
 	struct findings *f)
@@ -83,8 +98,7 @@ static int slurp(const char *path, bool regular_only, struct buf *b, struct conf
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (regular_only ? O_NONBLOCK : 0));
 
 	if (fd < 0) {
-		findings_error(f, errno == EACCES ? ERR_PERMISSION : ERR_CONFIG, at.file, at.line,
-			"cannot read %s: %s", path, strerror(errno));
+		report_unreadable(path, errno, at, f);
 		return -1;
 	}
 	if (fstat(fd, &st) || S_ISDIR(st.st_mode) || (regular_only && !S_ISREG(st.st_mode))) {

@@ -182,6 +182,27 @@ static int open_listener(const struct sock_address *a, int backlog)
 	return -1;
 }
 
+/* What to do about it. */
+static const char *listen_hint(const struct sock_address *a, int errnum)
+{
+	bool is_unix = a->storage.ss_family == AF_UNIX;
+
+	switch (errnum) {
+	case EADDRINUSE:
+		return is_unix ? "; another program listens there, or it is a file and no socket"
+			       : "; another program listens there, `ss -ltnp' shows which";
+	case EADDRNOTAVAIL:
+		return "; no network interface has this address, `ip address' shows which there are";
+	case EACCES:
+		return is_unix ? "; give us the right to write to the directory"
+			       : "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	case ENOENT:
+		return "; create the directory";
+	default:
+		return "";
+	}
+}
+
 int sock_listen(const struct sock_address *address, int backlog, struct err *e)
 {
 	int fd = open_listener(address, backlog);
@@ -199,8 +220,9 @@ int sock_listen(const struct sock_address *address, int backlog, struct err *e)
 	if (fd >= 0)
 		return fd;
 	errnum = errno;
-	return err_errno(e, errnum == EACCES || errnum == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE,
-		errnum, "cannot listen on %s", address->text);
+	return err_set(e, errnum == EACCES || errnum == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE,
+		"cannot listen on %s: %s%s", address->text, strerror(errnum),
+		listen_hint(address, errnum));
 }
 
 int sock_accept(int listener, struct sockaddr_storage *peer, socklen_t *peer_len)

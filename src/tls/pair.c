@@ -163,7 +163,8 @@ static int read_chain(struct loading *l, struct err *e)
 
 	l->leaf = PEM_read_bio_X509(l->certificate, NULL, no_passphrase, NULL);
 	if (!l->leaf && is_end_of_pem())
-		return say(e, l->certificate_file, "holds no certificate in PEM form");
+		return say(e, l->certificate_file,
+			"holds no certificate in PEM form; expected BEGIN CERTIFICATE in it");
 	if (!l->leaf)
 		return refuse(e, l->certificate_file, "the certificate is damaged");
 	l->chain = sk_X509_new_null();
@@ -214,12 +215,14 @@ static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 	else if (pass.asked && !pass.file)
 		say(e, l->key_file, "the private key is encrypted, and passphrase_file is not set");
 	else if (pass.asked)
-		say(e, l->key_file, "the pass phrase does not open the private key");
+		say(e, l->key_file,
+			"the first line of passphrase_file does not open the private key");
 	else if (has_key_block(l->key))
 		say(e, l->key_file,
 			"the private key is damaged, or of a type that OpenSSL does not know");
 	else
-		say(e, l->key_file, "holds no private key in PEM form");
+		say(e, l->key_file,
+			"holds no private key in PEM form; name the file that does in private_key");
 out:
 	OPENSSL_cleanse(&pass, sizeof(pass));
 	return rc;
@@ -241,10 +244,11 @@ static bool has_key_type(SSL_CTX *ctx, const EVP_PKEY *pkey)
 static int install(SSL_CTX *ctx, struct loading *l, struct err *e)
 {
 	if (X509_check_private_key(l->leaf, l->pkey) != 1)
-		return say(e, l->key_file, "the private key is not the certificate's");
+		return say(e, l->key_file,
+			"the private key is not the certificate's; name the one it was made with");
 	if (has_key_type(ctx, l->pkey))
 		return say(e, l->certificate_file,
-			"a second certificate with the same type of key; one a type");
+			"a second certificate with the same type of key; keep one of each type");
 	if (SSL_CTX_use_certificate(ctx, l->leaf) != 1)
 		return refuse(e, l->certificate_file, "the certificate cannot be used");
 	if (SSL_CTX_use_PrivateKey(ctx, l->pkey) != 1)

@@ -99,6 +99,16 @@ Test(source, what_cannot_be_included)
 	}
 }
 
+Test(source, no_file)
+{
+	t.c = config_load(conf_path(&t, "nowhere.conf"), &t.f);
+	cr_expect_null(t.c);
+	cr_expect(
+		has_error_in("/nowhere.conf", 0, "No such file or directory; name a configuration"),
+		"%s", conf_findings(&t));
+	cr_expect_eq(findings_code(&t.f), 78);
+}
+
 Test(source, a_file_that_includes_itself)
 {
 	conf_write(&t, "a.conf", "@include \"a.conf\"\n");

@@ -134,7 +134,7 @@ Test(context, encrypted_key_without_the_pass_phrase)
 
 	expect_refused(&p, cert("encrypted.key"), "passphrase_file is not set");
 	p.passphrase_file = cert("wrong-passphrase");
-	expect_refused(&p, cert("encrypted.key"), "does not open");
+	expect_refused(&p, cert("encrypted.key"), "passphrase_file does not open");
 	p.passphrase_file = write_file("empty-passphrase", "\nopen sesame\n");
 	expect_refused(&p, p.passphrase_file, "empty");
 	p.passphrase_file = cert("no-such-file");
@@ -168,7 +168,7 @@ Test(context, contents_at_fault)
 	p.private_key = cert("rsa.key");
 	expect_refused(&p, p.private_key, "not the certificate's");
 	p.private_key = NULL;
-	expect_refused(&p, p.certificate, "no private key");
+	expect_refused(&p, p.certificate, "name the file that does in private_key");
 	p.private_key = write_file("junk.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"
 					       "-----END PRIVATE KEY-----\n");
 	expect_refused(&p, p.private_key, "damaged");
