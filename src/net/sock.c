@@ -192,7 +192,7 @@ static const char *listen_hint(const struct sock_address *a, int errnum)
 		return is_unix ? "; another program listens there, or it is a file and no socket"
 			       : "; another program listens there, `ss -ltnp' shows which";
 	case EADDRNOTAVAIL:
-		return "; no network interface has this address, `ip address' shows which there are";
+		return "; no interface has this address, `ip address' lists them";
 	case EACCES:
 		return is_unix ? "; give us the right to write to the directory"
 			       : "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
