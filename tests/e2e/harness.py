@@ -228,7 +228,7 @@ class Latchd:
         reports = self.dir / "san"
         reports.mkdir(exist_ok=True)
         reports.chmod(0o777)
-        options = f"log_path={reports}/report:exitcode=99:detect_leaks=0"
+        options = f"log_path={reports}/report:exitcode=99:detect_leaks=1"
         env = {
             "PATH": os.environ["PATH"],
             "LC_ALL": "C",
@@ -453,7 +453,7 @@ def latchd(*args, cwd=None):
         timeout=PATIENCE,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "ASAN_OPTIONS": "exitcode=99:detect_leaks=0"},
+        env={**os.environ, "ASAN_OPTIONS": "exitcode=99:detect_leaks=1"},
     )
 
 
