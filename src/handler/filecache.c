@@ -1,6 +1,6 @@
-/* The cache of open files: a hash table with an order of use. It knows nothing of HTTP but the fields
- * that are worth keeping formatted. Neighbours: files resolves paths and asks here first; the loop
- * tells when inotify has seen a change. */
+/* The cache of open files: a hash table with an order of use. It knows nothing of HTTP but the
+ * fields that are worth keeping formatted. Neighbours: files resolves paths and asks here first;
+ * the loop tells when inotify has seen a change. */
 #include "handler/filecache.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@ struct filecache {
 	struct loop *loop;
 	struct file *bucket[BUCKETS];
 	struct file *newest, *oldest;
-	unsigned entries;
+	unsigned entries, most;
 	size_t bytes;
 };
 
@@ -109,8 +109,7 @@ static void on_change(struct watch *w, unsigned events)
 			const struct inotify_event *e = (const struct inotify_event *)p;
 
 			if (e->mask & IN_Q_OVERFLOW)
-				while (c->newest)
-					forget(c, c->newest);
+				filecache_clear(c);
 			else if (!(e->mask & IN_IGNORED))
 				forget_watch(c, e->wd);
 			p += sizeof *e + e->len;
@@ -125,6 +124,7 @@ struct filecache *filecache_new(struct loop *loop)
 	if (!c)
 		return NULL;
 	c->loop = loop;
+	c->most = FILECACHE_ENTRIES;
 	c->watch.fn = on_change;
 	c->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (c->watch.fd >= 0 && !loop_watch(loop, &c->watch, LOOP_READ)) {
@@ -134,12 +134,25 @@ struct filecache *filecache_new(struct loop *loop)
 	return c;
 }
 
+void filecache_clear(struct filecache *c)
+{
+	while (c->newest)
+		forget(c, c->newest);
+}
+
+void filecache_limit(struct filecache *c, unsigned entries)
+{
+	assert(entries > 0);
+	c->most = entries;
+	while (c->entries > c->most)
+		forget(c, c->oldest);
+}
+
 void filecache_free(struct filecache *c)
 {
 	if (!c)
 		return;
-	while (c->newest)
-		forget(c, c->newest);
+	filecache_clear(c);
 	if (c->watch.fd >= 0) {
 		loop_unwatch(c->loop, &c->watch);
 		close(c->watch.fd);
@@ -153,7 +166,7 @@ static struct file *find_any(struct filecache *c, const void *root, struct str p
 	struct file *f = c->bucket[hash % BUCKETS];
 
 	while (f && !(f->hash == hash && f->root == root && f->path_len == path.n &&
-			memcmp(f->path, path.p, path.n) == 0))
+			    memcmp(f->path, path.p, path.n) == 0))
 		f = f->chain;
 	return f;
 }
@@ -180,8 +193,8 @@ static int watch_file(struct filecache *c, int fd)
 	if (c->watch.fd < 0)
 		return -1;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return inotify_add_watch(c->watch.fd, path,
-		IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+	return inotify_add_watch(
+		c->watch.fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
 }
 
 static bool read_content(struct file *f)
@@ -219,8 +232,8 @@ static bool describe(struct file *f, const char *name)
 	return true;
 }
 
-static void remember(struct filecache *c, struct file *f, const void *root, struct str path,
-	uint32_t hash)
+static void remember(
+	struct filecache *c, struct file *f, const void *root, struct str path, uint32_t hash)
 {
 	f->path = malloc(path.n + 1);
 	if (!f->path)
@@ -237,12 +250,12 @@ static void remember(struct filecache *c, struct file *f, const void *root, stru
 	c->entries++;
 	if (f->content)
 		c->bytes += f->size;
-	while (c->entries > FILECACHE_ENTRIES || (c->bytes > FILECACHE_BYTES && c->oldest != f))
+	while (c->entries > c->most || (c->bytes > FILECACHE_BYTES && c->oldest != f))
 		forget(c, c->oldest);
 }
 
-struct file *filecache_add(struct filecache *c, const void *root, struct str path, int fd,
-	const char *name, bool keep)
+struct file *filecache_add(
+	struct filecache *c, const void *root, struct str path, int fd, const char *name, bool keep)
 {
 	uint32_t hash = hash_key(root, path);
 	struct file *old = find_any(c, root, path, hash), *f = calloc(1, sizeof *f);

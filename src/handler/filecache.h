@@ -1,8 +1,8 @@
 /* What a worker remembers of the files it serves, so that a hot request costs no path look-up: the
  * open file or its small content, its validators and fields. Bounded in entries and bytes.
  *
- * An entry is dropped as soon as its file changes (inotify on the file), and looked up anew once it is
- * older than a second (for changes further up: directories renamed, links, mounts, network file
+ * An entry is dropped as soon as its file changes (inotify on the file), and looked up anew once it
+ * is older than a second (for changes further up: directories renamed, links, mounts, network file
  * systems). Who holds an entry keeps what it was when the response began. */
 #ifndef LATCH_HANDLER_FILECACHE_H
 #define LATCH_HANDLER_FILECACHE_H
@@ -18,8 +18,8 @@
 
 enum {
 	FILECACHE_ENTRIES = 512,
-	FILECACHE_SMALL = 32 * 1024,        /* content up to this size is kept in memory */
-	FILECACHE_BYTES = 8 * 1024 * 1024,  /* of such content, in all */
+	FILECACHE_SMALL = 32 * 1024,       /* content up to this size is kept in memory */
+	FILECACHE_BYTES = 8 * 1024 * 1024, /* of such content, in all */
 	FILECACHE_FRESH_MS = 1000,
 };
 
@@ -36,13 +36,13 @@ struct file {
 	unsigned holders;
 	bool cached;
 	int64_t checked_ms;
-	int watch;                  /* inotify's, -1: none */
+	int watch; /* inotify's, -1: none */
 
-	int fd;                     /* -1 when content is in memory */
+	int fd; /* -1 when content is in memory */
 	char *content;
 	uint64_t size;
 	time_t mtime;
-	struct str media;           /* static */
+	struct str media; /* static */
 	char etag[ETAG_SIZE];
 	char last_modified[30];
 };
@@ -50,11 +50,16 @@ struct file {
 /* NULL: out of memory. Without inotify the cache works, but remembers nothing. */
 struct filecache *filecache_new(struct loop *loop);
 void filecache_free(struct filecache *c);
+/* From now on at most this many entries, 1 or more, instead of FILECACHE_ENTRIES: each may keep a
+ * descriptor. */
+void filecache_limit(struct filecache *c, unsigned entries);
+/* Forgets all files: their descriptors are needed. */
+void filecache_clear(struct filecache *c);
 
 /* A fresh entry, held; NULL: none, or one that must be looked up anew. */
 struct file *filecache_find(struct filecache *c, const void *root, struct str path);
-/* Makes an entry of the open regular file `fd` (taken in any case), media type by `name`. Held; NULL
- * with errno. With `keep` it is remembered under the key where inotify can watch it. */
+/* Makes an entry of the open regular file `fd` (taken in any case), media type by `name`. Held;
+ * NULL with errno. With `keep` it is remembered under the key where inotify can watch it. */
 struct file *filecache_add(struct filecache *c, const void *root, struct str path, int fd,
 	const char *name, bool keep);
 void filecache_release(struct filecache *c, struct file *f);

@@ -1,6 +1,6 @@
-/* Static files. A path is opened below the root by openat2(RESOLVE_BENEATH), never composed as text,
- * so no name and no link leads out; names that begin with a dot do not exist here. What was found is
- * remembered by filecache. Neighbours: http/precond decides conditions and ranges. */
+/* Static files. A path is opened below the root by openat2(RESOLVE_BENEATH), never composed as
+ * text, so no name and no link leads out; names that begin with a dot do not exist here. What was
+ * found is remembered by filecache. Neighbours: http/precond decides conditions and ranges. */
 #include "handler/files.h"
 
 #include <errno.h>
@@ -69,6 +69,18 @@ static int open_path(int root, const char *path, bool *ret_links)
 	return *ret_links ? open_below(root, path, 0) : fd;
 }
 
+/* The same; descriptors that are only remembered give way to one that is asked for. */
+static int open_file(
+	struct stream *s, const struct files_options *o, const char *name, bool *ret_links)
+{
+	int fd = open_path(o->root_fd, name, ret_links);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	filecache_clear(s->files);
+	return open_path(o->root_fd, name, ret_links);
+}
+
 /* "/.well-known/" at the top is for everybody by definition (RFC 8615). */
 static bool has_dotfile(struct str path)
 {
@@ -106,15 +118,16 @@ static int status_of_errno(int errnum)
 	}
 }
 
-static enum found take_open(struct stream *s, const struct files_options *o, int fd, const char *name,
-	bool links, struct file **ret, int *ret_status)
+static enum found take_open(struct stream *s, const struct files_options *o, int fd,
+	const char *name, bool links, struct file **ret, int *ret_status)
 {
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st)) {
 		*ret_status = status_of_errno(errno);
 		if (*ret_status >= 500)
-			log_error("cannot open \"%s\" below %s: %s", name, o->root, strerror(errno));
+			log_error(
+				"cannot open \"%s\" below %s: %s", name, o->root, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return FOUND_ERROR;
@@ -135,8 +148,8 @@ static enum found take_open(struct stream *s, const struct files_options *o, int
 	return FOUND_ERROR;
 }
 
-static enum found find_index(struct stream *s, const struct files_options *o, struct file **ret,
-	int *ret_status)
+static enum found find_index(
+	struct stream *s, const struct files_options *o, struct file **ret, int *ret_status)
 {
 	*ret_status = 403; /* a directory without an index: there is no listing */
 	for (size_t i = 0; i < o->nindex; i++) {
@@ -152,7 +165,7 @@ static enum found find_index(struct stream *s, const struct files_options *o, st
 		}
 		memcpy(name, s->path.p, s->path.n);
 		memcpy(name + s->path.n, index.p, index.n + 1);
-		fd = open_path(o->root_fd, name + 1, &links);
+		fd = open_file(s, o, name + 1, &links);
 		if (fd < 0 && errno == ENOENT)
 			continue;
 		found = take_open(s, o, fd, name + 1, links, ret, ret_status);
@@ -162,8 +175,8 @@ static enum found find_index(struct stream *s, const struct files_options *o, st
 	return FOUND_ERROR;
 }
 
-static enum found find(struct stream *s, const struct files_options *o, struct file **ret,
-	int *ret_status)
+static enum found find(
+	struct stream *s, const struct files_options *o, struct file **ret, int *ret_status)
 {
 	const char *name = s->path.p + 1;
 	enum found found;
@@ -178,7 +191,7 @@ static enum found find(struct stream *s, const struct files_options *o, struct f
 		return FOUND_ERROR;
 	while (*name == '/') /* "//x" is x below the root, never an absolute path */
 		name++;
-	fd = open_path(o->root_fd, name, &links);
+	fd = open_file(s, o, name, &links);
 	if (s->path.p[s->path.n - 1] != '/')
 		return take_open(s, o, fd, name, links, ret, ret_status);
 	found = take_open(s, o, fd, name, true, ret, ret_status);
@@ -207,7 +220,8 @@ static void redirect_to_directory(struct stream *s)
 	}
 	buf_init(&to, STREAM_ARENA_MAX / 2);
 	if (!uri_encode_path(&to, path) || !buf_append_str(&to, STR("/")) ||
-		!buf_append_str(&to, s->target.query) || !(location = arena_strdup(&s->arena, buf_str(&to)))) {
+		!buf_append_str(&to, s->target.query) ||
+		!(location = arena_strdup(&s->arena, buf_str(&to)))) {
 		stream_reply_error(s, 500);
 	} else {
 		stream_add_field(s, STR("Location"), (struct str){ location, buf_len(&to) });
@@ -250,7 +264,8 @@ static bool give_content(struct stream *s, struct file *f, uint64_t first, uint6
 }
 
 /* 200 or 206. False: out of memory. */
-static bool reply_content(struct stream *s, struct file *f, bool part, uint64_t first, uint64_t last)
+static bool reply_content(
+	struct stream *s, struct file *f, bool part, uint64_t first, uint64_t last)
 {
 	uint64_t length = part ? last - first + 1 : f->size;
 

@@ -11,7 +11,7 @@ struct files_options {
 	char *root;   /* path, for people */
 	char **index; /* file names, in order */
 	size_t nindex;
-	int root_fd;  /* O_PATH or O_RDONLY directory, opened by config/open; -1: not open */
+	int root_fd; /* O_PATH or O_RDONLY directory, opened by config/open; -1: not open */
 };
 
 handler_fn files_handle; /* options: struct files_options */

@@ -14,8 +14,8 @@
 
 struct board *board_new(struct err *e)
 {
-	struct board *b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct board *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (b == MAP_FAILED) {
 		err_errno(e, ERR_SYSTEM, errno, "cannot map the board");
@@ -77,7 +77,10 @@ void board_release(struct board *b, unsigned slot)
 static const struct {
 	size_t offset, count;
 } counters[] = {
-#define COUNTER(field, n) { offsetof(struct board_slot, field), n }
+#define COUNTER(field, n)                                                                          \
+	{                                                                                          \
+		offsetof(struct board_slot, field), n                                              \
+	}
 	COUNTER(connections, 1),
 	COUNTER(handshakes_full_12, 1),
 	COUNTER(handshakes_full_13, 1),

@@ -56,9 +56,9 @@ struct board *board_new(struct err *e);
 void board_free(struct board *b);
 
 /* Single-writer increment and store that other processes may read meanwhile. */
-#define board_add(counter, n) \
-	__atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (n), \
-		__ATOMIC_RELAXED)
+#define board_add(counter, n)                                                                      \
+	__atomic_store_n(                                                                          \
+		&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (n), __ATOMIC_RELAXED)
 #define board_set(gauge, v) __atomic_store_n(&(gauge), (v), __ATOMIC_RELAXED)
 #define board_get(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 

@@ -12,16 +12,16 @@ struct ticket_ring;
 struct inherit {
 	const struct config *config; /* with what config/open opened: roots, logs, contexts */
 	struct board *board;
-	unsigned slot;               /* ours on the board */
+	unsigned slot; /* ours on the board */
 	uint32_t generation;
-	int channel;                 /* the worker's end */
-	const int *listener_fds;     /* by index of config->listeners */
+	int channel;             /* the worker's end */
+	const int *listener_fds; /* by index of config->listeners */
 	/* An eventfd a slot that anybody may write, to make its holder look at the gate again. */
-	const int *pokes;            /* by slot, BOARD_SLOTS of them; -1: none. Ours: pokes[slot] */
-	struct ticket_ring *ring;    /* to be made read-only; NULL: tickets off */
-	uid_t uid;                   /* to become; (uid_t)-1: stay */
+	const int *pokes;         /* by slot, BOARD_SLOTS of them; -1: none. Ours: pokes[slot] */
+	struct ticket_ring *ring; /* to be made read-only; NULL: tickets off */
+	uid_t uid;                /* to become; (uid_t)-1: stay */
 	gid_t gid;
-	pid_t master;                /* to notice that it died before we could */
+	pid_t master; /* to notice that it died before we could */
 };
 
 #endif

@@ -65,8 +65,8 @@ static unsigned count_workers(const struct config *c)
 	return n > 0 ? (unsigned)n : 1;
 }
 
-static int fork_workers(struct generation *g, unsigned uid, unsigned gid, pool_news_fn *news,
-	struct err *e)
+static int fork_workers(
+	struct generation *g, unsigned uid, unsigned gid, pool_news_fn *news, struct err *e)
 {
 	const struct generation_options *go = g->o;
 	const struct config *c = g->config;
@@ -93,8 +93,8 @@ static int fork_workers(struct generation *g, unsigned uid, unsigned gid, pool_n
 	return pool_start(&g->pool, &o, e);
 }
 
-struct generation *generation_new(const struct generation_options *o, uint32_t number,
-	pool_news_fn *news, struct findings *f)
+struct generation *generation_new(
+	const struct generation_options *o, uint32_t number, pool_news_fn *news, struct findings *f)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	size_t sockets_before = o->sockets->n;
@@ -108,8 +108,9 @@ struct generation *generation_new(const struct generation_options *o, uint32_t n
 	g->o = o;
 	g->number = number;
 	g->begun_us = clock_us_now();
-	g->config = o->master->serve_dir ? serve_directory(o, f) :
-		config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
+	g->config = o->master->serve_dir
+			    ? serve_directory(o, f)
+			    : config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
 	if (!g->config || config_ids(g->config, &uid, &gid, f) < 0)
 		goto failed;
 	g->listener_fds = sockets_acquire(o->sockets, g->config, f);

@@ -29,7 +29,7 @@ struct pool_member {
 	pid_t pid;
 	int channel;
 	int64_t born_us;
-	int64_t backoff_ms; /* of the last death; 0: it lived long enough */
+	int64_t backoff_ms;   /* of the last death; 0: it lived long enough */
 	const char *sentence; /* why it was killed by us; NULL: it was not */
 	sd_event_source *child, *io, *timer;
 };
@@ -45,14 +45,14 @@ static sd_event_source *stop_source(sd_event_source **s)
 }
 
 /* (Re)arms; without memory for it the callback never comes, which is logged. */
-static void arm(sd_event *event, sd_event_source **s, int64_t ms, sd_event_time_handler_t fn,
-	void *data)
+static void arm(
+	sd_event *event, sd_event_source **s, int64_t ms, sd_event_time_handler_t fn, void *data)
 {
 	int r;
 
 	stop_source(s);
-	r = sd_event_add_time_relative(event, s, CLOCK_MONOTONIC, (uint64_t)ms * 1000, 1000, fn,
-		data);
+	r = sd_event_add_time_relative(
+		event, s, CLOCK_MONOTONIC, (uint64_t)ms * 1000, 1000, fn, data);
 	if (r >= 0)
 		return;
 	errno = -r;
@@ -358,7 +358,8 @@ static int on_deadline(sd_event_source *s, uint64_t now, void *data)
 		if (m->pid <= 0)
 			continue;
 		log_warning("worker %d (pid %d, generation %u) is killed with %u connections: its "
-			"time is up", m->slot, (int)m->pid, p->o.inherit.generation,
+			    "time is up",
+			m->slot, (int)m->pid, p->o.inherit.generation,
 			board_get(p->o.slots->board->slot[m->slot].live));
 		kill_member(m, "outlived its time");
 	}
@@ -411,8 +412,8 @@ void pool_reopen_log(struct pool *p, unsigned index, int fd)
 	for (unsigned i = 0; i < p->o.n; i++)
 		if (p->members[i].channel >= 0 &&
 			channel_send(p->members[i].channel, CHANNEL_REOPEN, index, fd) < 0)
-			log_warning("worker %d does not take a reopened log: %m",
-				p->members[i].slot);
+			log_warning(
+				"worker %d does not take a reopened log: %m", p->members[i].slot);
 }
 
 void pool_done(struct pool *p)

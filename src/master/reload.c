@@ -172,8 +172,11 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	r->ring = ticket_ring_new(e);
 	if (!r->ring)
 		return -1;
-	r->shared = (struct generation_options){ .master = o, .event = event, .ring = r->ring,
-		.slots = &r->slots, .sockets = &r->sockets };
+	r->shared = (struct generation_options){ .master = o,
+		.event = event,
+		.ring = r->ring,
+		.slots = &r->slots,
+		.sockets = &r->sockets };
 	return 0;
 }
 
@@ -280,8 +283,8 @@ static time_t certificates_end(const struct config *c)
 }
 
 /* Appends as much as fits. */
-__attribute__((format(printf, 4, 5))) static void add(char *dst, size_t size, size_t *len,
-	const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void add(
+	char *dst, size_t size, size_t *len, const char *fmt, ...)
 {
 	va_list args;
 	int n;

@@ -24,8 +24,8 @@ static struct socket_entry *find(struct sockets *s, const struct sock_address *a
 	return NULL;
 }
 
-static struct socket_entry *open_new(struct sockets *s, const struct config_listener *l,
-	struct err *e)
+static struct socket_entry *open_new(
+	struct sockets *s, const struct config_listener *l, struct err *e)
 {
 	int fd;
 

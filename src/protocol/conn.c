@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "ipc/board.h"
-#include "net/sock.h"
 #include "protocol/h1.h"
+#include "protocol/report.h"
 #include "tls/reason.h"
 
 int conn_env_init(struct conn_env *env, bool nosignal)
@@ -68,7 +68,8 @@ struct stream *conn_stream_open(struct conn *c)
 	return s;
 }
 
-/* Everything but the arena and what conn_stream_open() sets; the field table is cleared by count. */
+/* Everything but the arena and what conn_stream_open() sets; the field table is cleared by count.
+ */
 static void stream_clear(struct stream *s)
 {
 	request_clear(&s->request);
@@ -79,47 +80,10 @@ static void stream_clear(struct stream *s)
 	s->sent = 0;
 }
 
-static struct str client_text(const struct conn *c, char *dst, size_t size)
+static void count_bytes(struct conn *c)
 {
-	return sock_format_host(&c->peer, dst, size);
-}
-
-static struct str protocol_text(enum http_version v)
-{
-	return v == HTTP_VERSION_1_0 ? STR("HTTP/1.0") : v == HTTP_VERSION_2 ? STR("HTTP/2.0") : STR("HTTP/1.1");
-}
-
-static void write_access_line(struct conn *c, struct stream *s)
-{
-	char client[SOCK_TEXT_SIZE];
-	struct str site_name;
-	struct access_log *log;
-	bool tls = c->session.ssl != NULL;
-
-	c->env->site_facts(s->site, &site_name, &log);
-	if (!log || log->target == LOG_TARGET_OFF)
-		return;
-	access_write_request(log,
-		&(struct access_request){
-			.client = client_text(c, client, sizeof client),
-			.site = site_name,
-			.method = s->request.method_text,
-			.target = s->request.target,
-			.protocol = protocol_text(s->request.version),
-			.referer = fields_get(&s->request.fields, FIELD_REFERER),
-			.user_agent = fields_get(&s->request.fields, FIELD_USER_AGENT),
-			.status = s->response.status,
-			.bytes = s->sent,
-			.duration_us = (uint64_t)(clock_us_now() - s->started_us),
-			.tls_version = str_of(tls ? session_version(&c->session) : NULL),
-			.tls_cipher = str_of(tls ? session_cipher(&c->session) : NULL),
-			.tls_resumed = tls ? session_resumed(&c->session) : -1,
-			.worker = c->env->worker,
-			.generation = c->env->generation,
-			.stream = s->number,
-			.wall_ms = s->wall_ms,
-		});
-	c->env->log_dirty = true;
+	board_add(c->env->counters->bytes_sent, c->session.bytes_out - c->bytes_counted);
+	c->bytes_counted = c->session.bytes_out;
 }
 
 void conn_stream_close(struct conn *c)
@@ -128,10 +92,11 @@ void conn_stream_close(struct conn *c)
 	int class = s->response.status / 100;
 
 	if (c->env->timed)
-		write_access_line(c, s);
+		report_request(c, s);
 	board_add(c->env->counters->requests, 1);
 	if (class > 0 && class < BOARD_STATUS_CLASSES)
 		board_add(c->env->counters->responses[class], 1);
+	count_bytes(c);
 	c->content_sent += s->sent;
 	stream_clear(s);
 	arena_reset(&s->arena);
@@ -142,69 +107,19 @@ void conn_stream_close(struct conn *c)
 		c->env->spare = s;
 }
 
-void conn_log(struct conn *c, enum log_level level, const char *sentence)
-{
-	char client[SOCK_TEXT_SIZE];
-
-	if (!log_is_on(level) || !log_rate_pass(&c->env->peer_trouble))
-		return;
-	client_text(c, client, sizeof client);
-	log_write(level, "client %s on %s: %s (while %s)", client, c->listener->name, sentence, c->doing);
-}
-
 /* ---- the end ---------------------------------------------------------------- */
-
-static void log_closure(struct conn *c, enum closure how)
-{
-	bool strict = c->listener->policy->mode == CLOSING_STRICT;
-
-	if (how == CLOSURE_RESET && strict)
-		conn_log(c, LOG_LEVEL_INFO, "the peer reset the connection");
-	else if (how == CLOSURE_TRUNCATED && strict)
-		conn_log(c, LOG_LEVEL_WARNING,
-			"closure truncated: the peer sent FIN without close_notify");
-	else if (how == CLOSURE_TIMEOUT && strict && c->closing.state == CLOSING_DONE &&
-		!c->closing.early_timeout)
-		conn_log(c, LOG_LEVEL_WARNING,
-			"closure timeout: no close_notify from the peer within linger");
-}
-
-static void write_close_event(struct conn *c, enum closure how)
-{
-	char client[SOCK_TEXT_SIZE];
-	struct str site_name;
-	struct access_log *log;
-
-	c->env->site_facts(c->session.site, &site_name, &log);
-	if (!log || log->target == LOG_TARGET_OFF)
-		return;
-	access_write_close(log,
-		&(struct access_close){
-			.client = client_text(c, client, sizeof client),
-			.site = site_name,
-			.closure = str_of(closure_name(how)),
-			.requests = c->requests,
-			.bytes = c->content_sent,
-			.duration_us = (uint64_t)(clock_us_now() - c->opened_us),
-			.wall_ms = clock_wall_ms(),
-		});
-	c->env->log_dirty = true;
-}
 
 static void conn_finish(struct conn *c, enum closure how)
 {
 	struct conn_env *env = c->env;
 	bool forget = c->listener->policy->mode == CLOSING_STRICT &&
-		(how == CLOSURE_TRUNCATED || how == CLOSURE_TIMEOUT);
+		      (how == CLOSURE_TRUNCATED || how == CLOSURE_TIMEOUT);
 
 	if (c->stream)
 		conn_stream_close(c);
-	log_closure(c, how);
-	if (env->timed)
-		write_close_event(c, how);
+	report_close(c, how);
 	board_add(env->counters->closures[how], 1);
-	board_add(env->counters->bytes_sent, c->session.bytes_out);
-
+	count_bytes(c);
 	timer_stop(&c->timer);
 	session_close(&c->session, forget);
 	loop_forget(env->loop, &c->watch);
@@ -234,10 +149,12 @@ static void wait_for_closing(struct conn *c, enum closing_wait wait)
 	switch (wait) {
 	case CLOSING_WAIT_WRITE:
 		conn_enter(c, CONN_CLOSING, "closing, sending the rest", LOOP_WRITE);
-		timer_set(&c->env->loop->timers, &c->timer, clock_ms() + c->env->timeouts->write_ms);
+		timer_set(
+			&c->env->loop->timers, &c->timer, clock_ms() + c->env->timeouts->write_ms);
 		break;
 	case CLOSING_WAIT_READ:
-		/* linger is one span from our FIN on: what the peer still sends does not extend it */
+		/* linger is one span from our FIN on: what the peer still sends does not extend it
+		 */
 		if (c->state != CONN_CLOSING || !(c->watch.events & LOOP_READ))
 			timer_set(&c->env->loop->timers, &c->timer,
 				clock_ms() + c->listener->policy->linger_ms);
@@ -255,7 +172,8 @@ static void begin_closing(struct conn *c, bool by_deadline)
 		conn_stream_close(c);
 	buf_done(&c->in);
 	c->doing = "closing";
-	wait_for_closing(c, closing_start(&c->closing, &c->session, c->listener->policy, by_deadline));
+	wait_for_closing(
+		c, closing_start(&c->closing, &c->session, c->listener->policy, by_deadline));
 }
 
 void conn_close(struct conn *c)
@@ -269,7 +187,7 @@ void conn_abort(struct conn *c, enum io_status status)
 		struct tls_reason reason;
 
 		tls_reason_take(c->session.ssl, &reason);
-		conn_log(c, LOG_LEVEL_INFO, reason.sentence);
+		report_peer(c, LOG_LEVEL_INFO, reason.sentence);
 	}
 	closing_abort(&c->closing, &c->session, status);
 	conn_finish(c, c->closing.closure);
@@ -313,14 +231,15 @@ void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsign
 	/* Waiting for a request and for the rest of its head have one deadline each, which bytes
 	 * that are no content yet do not move; all others start anew. */
 	bool same_wait = state == c->state &&
-		(state == CONN_HEADER || (state == CONN_IDLE && !(events & LOOP_WRITE)));
+			 (state == CONN_HEADER || (state == CONN_IDLE && !(events & LOOP_WRITE)));
 
 	c->state = state;
 	c->doing = doing;
 	if (!same_wait)
 		conn_touch(c);
 	if (c->watch.events != events || !c->watch.added)
-		loop_watch(c->env->loop, &c->watch, events); /* it can only fail to add, see conn_open() */
+		loop_watch(c->env->loop, &c->watch,
+			events); /* it can only fail to add, see conn_open() */
 }
 
 static void count_handshake(struct conn *c)
@@ -340,37 +259,25 @@ static void count_handshake(struct conn *c)
 	}
 }
 
-static void handshake_failed(struct conn *c, const char *word, const char *sentence, int alert,
-	enum closure how)
+/* The peer may still be sending: an alert of ours must not be destroyed by a reset. */
+static void handshake_refused(struct conn *c)
 {
-	char client[SOCK_TEXT_SIZE];
-	struct str client_str = client_text(c, client, sizeof client), site_name;
-	const char *sni = session_sni(&c->session);
-	struct access_log *log;
+	struct tls_reason reason;
 
-	board_add(c->env->counters->handshakes_failed, 1);
-	if (log_is_on(LOG_LEVEL_INFO) && log_rate_pass(&c->env->handshake_trouble))
-		log_info("client %s on %s: TLS handshake failed: %s (server name \"%s\")", client,
-			c->listener->name, sentence, sni);
-	c->env->site_facts(c->session.site, &site_name, &log);
-	if (log && log->target != LOG_TARGET_OFF) {
-		access_write_handshake(log,
-			&(struct access_handshake){
-				.client = client_str,
-				.sni = str_of(sni),
-				.reason = str_of(word),
-				.alert = alert,
-				.wall_ms = clock_wall_ms(),
-			});
-		c->env->log_dirty = true;
-	}
+	tls_reason_take(c->session.ssl, &reason);
+	report_handshake(c, reason.word, reason.sentence, reason.alert);
+	conn_close(c);
+}
+
+static void handshake_ended(
+	struct conn *c, const char *word, const char *sentence, enum closure how)
+{
+	report_handshake(c, word, sentence, -1);
 	conn_finish(c, how);
 }
 
 static void run_handshake(struct conn *c)
 {
-	struct tls_reason reason;
-
 	switch (session_handshake(&c->session)) {
 	case IO_OK:
 		if (c->session.ssl)
@@ -385,15 +292,14 @@ static void run_handshake(struct conn *c)
 		loop_watch(c->env->loop, &c->watch, LOOP_WRITE);
 		return;
 	case IO_FAIL:
-		tls_reason_take(c->session.ssl, &reason);
-		handshake_failed(c, reason.word, reason.sentence, reason.alert, CLOSURE_LOCAL);
+		handshake_refused(c);
 		return;
 	case IO_RESET:
-		handshake_failed(c, "reset", "the peer reset the connection", -1, CLOSURE_RESET);
+		handshake_ended(c, "reset", "the peer reset the connection", CLOSURE_RESET);
 		return;
 	case IO_EOF:
 	case IO_TRUNCATED:
-		handshake_failed(c, "eof", "the peer closed the connection", -1,
+		handshake_ended(c, "eof", "the peer closed the connection",
 			c->session.peer_closed ? CLOSURE_CLEAN : CLOSURE_TRUNCATED);
 		return;
 	}
@@ -406,14 +312,16 @@ static void on_event(struct watch *w, unsigned events)
 	if (c->state == CONN_HANDSHAKE)
 		run_handshake(c);
 	else if (c->state == CONN_CLOSING)
-		wait_for_closing(c, closing_continue(&c->closing, &c->session, c->listener->policy));
+		wait_for_closing(
+			c, closing_continue(&c->closing, &c->session, c->listener->policy));
 	else
 		h1_run(c, events & (LOOP_READ | LOOP_BROKEN));
 }
 
 static void write_timeout(struct conn *c)
 {
-	conn_log(c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
+	report_peer(
+		c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
 	conn_cut(c);
 }
 
@@ -427,8 +335,8 @@ static void on_deadline(struct timer *t)
 	}
 	switch (c->state) {
 	case CONN_HANDSHAKE:
-		handshake_failed(c, "timeout", "not finished within timeouts.handshake", -1,
-			CLOSURE_TIMEOUT);
+		handshake_ended(
+			c, "timeout", "not finished within timeouts.handshake", CLOSURE_TIMEOUT);
 		break;
 	case CONN_IDLE:
 		c->timed_out = true;
@@ -483,7 +391,7 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 		conn_enter(c, CONN_IDLE, "waiting for a request", LOOP_READ);
 	if (c->watch.added)
 		return true;
-	conn_log(c, LOG_LEVEL_ERROR, "the kernel has no room for another watched descriptor");
+	report_peer(c, LOG_LEVEL_ERROR, "the kernel has no room for another watched descriptor");
 	conn_finish(c, CLOSURE_LOCAL);
 	return false;
 }
@@ -496,10 +404,10 @@ static bool is_silent(const struct conn *c, int64_t idle_ms)
 
 	if (c->state == CONN_HANDSHAKE)
 		return c->session.bytes_in == 0 &&
-			clock_ms() >= c->timer.deadline_ms - t->handshake_ms + idle_ms;
+		       clock_ms() >= c->timer.deadline_ms - t->handshake_ms + idle_ms;
 	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0 &&
-		clock_ms() >= c->timer.deadline_ms - t->idle_ms + idle_ms &&
-		recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+	       clock_ms() >= c->timer.deadline_ms - t->idle_ms + idle_ms &&
+	       recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
 }
 
 void conn_close_idle(struct conn_env *env, int64_t idle_ms)

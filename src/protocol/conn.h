@@ -54,7 +54,7 @@ struct conn_listener {
 	const char *name;
 	struct ssl_ctx_st *context; /* NULL: plain */
 	const struct closing_policy *policy;
-	void *routes;   /* for route_fn */
+	void *routes; /* for route_fn */
 	unsigned port;
 };
 
@@ -72,9 +72,9 @@ struct conn_env {
 	void (*site_facts)(const void *site, struct str *ret_name, struct access_log **ret_log);
 	void (*on_gone)(struct conn_env *); /* after a connection has ended */
 	unsigned worker, generation;
-	bool draining;    /* answer with Connection: close */
-	bool timed;       /* some access log is on: take times */
-	bool log_dirty;   /* lines were written since the worker looked */
+	bool draining;  /* answer with Connection: close */
+	bool timed;     /* some access log is on: take times */
+	bool log_dirty; /* lines were written since the worker looked */
 	struct log_rate peer_trouble, handshake_trouble;
 	struct conn *all; /* list of the live ones */
 	unsigned live;
@@ -96,13 +96,14 @@ struct conn {
 	enum conn_state state;
 	const char *doing;
 	struct stream *stream; /* the request being served (BODY, RESPONSE), or NULL */
-	struct buf in;         /* received, not yet parsed; empty (no memory) between turns when idle */
+	struct buf in; /* received, not yet parsed; empty (no memory) between turns when idle */
 	struct head_scan scan;
 	struct body_decoder body;
-	bool keep_alive;   /* after the response under way */
-	bool timed_out;    /* a deadline of ours is why it ends */
+	bool keep_alive; /* after the response under way */
+	bool timed_out;  /* a deadline of ours is why it ends */
 	uint64_t requests;
 	uint64_t content_sent;
+	uint64_t bytes_counted; /* of session.bytes_out, on the board */
 	int64_t opened_us;
 	struct sockaddr_storage peer;
 };
@@ -135,7 +136,5 @@ struct stream *conn_stream_next(struct conn_env *env);
 struct stream *conn_stream_open(struct conn *c);
 /* Writes the access line, counts, and gives it back. */
 void conn_stream_close(struct conn *c);
-/* "client: sentence (while doing)" for the error log, rate limited. */
-void conn_log(struct conn *c, enum log_level level, const char *sentence);
 
 #endif

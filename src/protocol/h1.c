@@ -8,7 +8,8 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "ipc/board.h"
+#include "protocol/report.h"
+#include "protocol/response.h"
 
 enum step {
 	STEP_AGAIN, /* the state has changed, go on */
@@ -18,9 +19,8 @@ enum step {
 };
 
 enum {
-	FLUSHES_A_TURN = 4,  /* of at most SESSION_OUT_MAX bytes, then others have their turn */
-	READS_A_TURN = 64,   /* of at most SESSION_READ_MAX bytes, likewise */
-	OUTPUT_SPARE = 2048, /* for the overhead of records, an interim response, close_notify */
+	SENT_A_TURN = 256 * 1024, /* bytes, then others have their turn */
+	READS_A_TURN = 64,        /* of at most SESSION_READ_MAX bytes, likewise */
 };
 
 /* One call of h1_run(): the input that is not consumed yet, in env->input or in c->in. */
@@ -30,7 +30,8 @@ struct turn {
 	size_t n;
 	bool owned;    /* p is in c->in */
 	bool has_read; /* asking the socket (again) is of no use before the next event */
-	int flushes, reads;
+	int reads;
+	uint64_t sent_before; /* the session's bytes_out when the turn began */
 };
 
 /* ---- input ------------------------------------------------------------------ */
@@ -117,100 +118,6 @@ static enum step need_input(struct turn *t)
 
 /* ---- response --------------------------------------------------------------- */
 
-static bool wants_length(int status)
-{
-	return status >= 200 && status != 204 && status != 304;
-}
-
-/* The head of the response into `out`. */
-static bool write_head(struct conn *c, struct buf *out)
-{
-	struct stream *s = c->stream;
-	const struct response *r = &s->response;
-	bool ok = head_write_status(out, r->status) &&
-		head_write_field(out, STR("Date"), clock_http_date()) &&
-		head_write_field(out, STR("Server"), STR("latchd"));
-
-	for (unsigned i = 0; ok && i < r->nfields; i++)
-		ok = head_write_field(out, r->field[i].name, r->field[i].value);
-	if (ok && wants_length(r->status))
-		ok = head_write_field_u64(out, STR("Content-Length"), r->has_length ? r->length : 0);
-	if (ok && !c->keep_alive)
-		ok = head_write_field(out, STR("Connection"), STR("close"));
-	else if (ok && s->request.version == HTTP_VERSION_1_0)
-		ok = head_write_field(out, STR("Connection"), STR("keep-alive"));
-	return ok && head_write_end(out);
-}
-
-/* Content bytes of the response that are still to come. */
-static uint64_t content_left(const struct stream *s)
-{
-	if (s->request.method == HTTP_METHOD_HEAD || !s->response.has_length ||
-		!wants_length(s->response.status))
-		return 0;
-	return s->response.length - s->sent;
-}
-
-/* At most n bytes of content to p; -1: the source broke. */
-static ssize_t take_content(struct stream *s, char *p, size_t n)
-{
-	struct response *r = &s->response;
-	size_t done = 0;
-
-	if (r->memory.p) {
-		memcpy(p, r->memory.p + s->sent, n);
-		return (ssize_t)n;
-	}
-	while (done < n) {
-		ssize_t got = r->source->read(r->source, p + done, n - done);
-
-		if (got <= 0)
-			return -1; /* the length is promised: an early end is broken, too */
-		done += (size_t)got;
-	}
-	return (ssize_t)n;
-}
-
-/* Fills env->output with head and content up to `room` bytes and writes it in full records. */
-static enum io_status produce(struct conn *c, size_t room)
-{
-	struct stream *s = c->stream;
-	struct buf out = { .data = c->env->output, .cap = CONN_HEAD_MAX, .max = CONN_HEAD_MAX };
-	enum io_status status;
-	uint64_t left;
-	size_t n;
-
-	if (!s->head_written && !write_head(c, &out))
-		return IO_FAIL;
-	s->head_written = true;
-	if (room > CONN_OUTPUT_MAX)
-		room = CONN_OUTPUT_MAX;
-	left = content_left(s);
-	n = room > out.end ? room - out.end : 0;
-	if (n > left)
-		n = (size_t)left;
-	if (n > 0 && take_content(s, out.data + out.end, n) < 0) {
-		conn_log(c, LOG_LEVEL_ERROR, "the content ended before its length: the response is cut");
-		return IO_EOF;
-	}
-	s->sent += n;
-	out.end += n;
-	status = session_write(&c->session, out.data, out.end, &n);
-	/* `room` said that it fits: only memory can have failed, and the rest is lost */
-	return status == IO_OK && n != out.end ? IO_RESET : status;
-}
-
-/* Bytes of content for which the session's buffer has room, with the overhead of their records. */
-static size_t output_room(const struct conn *c)
-{
-	size_t used = buf_len(&c->env->io.out);
-
-	if (buf_len(&c->session.pending) > 0 || used + OUTPUT_SPARE >= SESSION_OUT_MAX)
-		return 0;
-	return SESSION_OUT_MAX - OUTPUT_SPARE - used;
-}
-
-/* The rest has to wait for the kernel, or for the others. */
 static enum step flush_some(struct turn *t)
 {
 	uint64_t before = t->c->session.bytes_out;
@@ -220,7 +127,7 @@ static enum step flush_some(struct turn *t)
 	if (t->c->session.bytes_out != before && t->c->state != CONN_HEADER)
 		conn_touch(t->c);
 	if (status == IO_OK)
-		return ++t->flushes < FLUSHES_A_TURN ? STEP_AGAIN : STEP_WRITE;
+		return STEP_AGAIN;
 	if (status == IO_WANT_WRITE)
 		return STEP_WRITE;
 	conn_abort(t->c, status);
@@ -248,7 +155,7 @@ static enum step reply_error(struct turn *t, int status, const char *reason)
 		return STEP_GONE;
 	}
 	if (reason)
-		conn_log(c, LOG_LEVEL_INFO, reason);
+		report_peer(c, LOG_LEVEL_INFO, reason);
 	stream_discard_reply(c->stream);
 	stream_reply_error(c->stream, status);
 	c->keep_alive = false;
@@ -261,7 +168,7 @@ static enum step step_response(struct turn *t)
 	struct conn *c = t->c;
 	struct stream *s = c->stream;
 	bool first = s && !s->head_written;
-	size_t room = output_room(c);
+	size_t room = response_room(c);
 	enum io_status status;
 
 	/* A head, and a record that is worth its cost, fit in this much. */
@@ -270,11 +177,13 @@ static enum step step_response(struct turn *t)
 
 		if (step != STEP_AGAIN)
 			return step;
-		room = output_room(c);
+		room = response_room(c);
 	}
-	if (!first && content_left(s) == 0)
+	if (!first && response_left(s) == 0)
 		return response_done(c);
-	status = produce(c, room);
+	if (c->session.bytes_out - t->sent_before >= SENT_A_TURN)
+		return STEP_WRITE;
+	status = response_produce(c, room);
 	if (status == IO_FAIL && !s->head_written)
 		return reply_error(t, 500, "the head of the response is too large");
 	if (status == IO_EOF || status == IO_FAIL) {
@@ -285,7 +194,7 @@ static enum step step_response(struct turn *t)
 		conn_abort(c, status);
 		return STEP_GONE;
 	}
-	return content_left(s) == 0 ? response_done(c) : STEP_AGAIN;
+	return response_left(s) == 0 ? response_done(c) : STEP_AGAIN;
 }
 
 /* ---- request ---------------------------------------------------------------- */
@@ -298,7 +207,7 @@ static bool asks_keep_alive(const struct conn *c, const struct request *r)
 		return false;
 	if (r->version == HTTP_VERSION_1_0)
 		return r->authority.n > 0 &&
-			fields_has_token(&r->fields, FIELD_CONNECTION, STR("keep-alive"));
+		       fields_has_token(&r->fields, FIELD_CONNECTION, STR("keep-alive"));
 	return !fields_has_token(&r->fields, FIELD_CONNECTION, STR("close"));
 }
 
@@ -392,8 +301,8 @@ static enum step step_head(struct turn *t)
 		conn_close(c);
 		return STEP_GONE;
 	}
-	status = head_parse_request(&c->scan, t->p, t->n, &c->env->limits->head, &s->request, &used,
-		&error);
+	status = head_parse_request(
+		&c->scan, t->p, t->n, &c->env->limits->head, &s->request, &used, &error);
 	if (status == PARSE_MORE) {
 		request_clear(&s->request);
 		return need_input(t);
@@ -506,7 +415,7 @@ static void run_turn(struct turn *t)
 
 void h1_run(struct conn *c, bool readable)
 {
-	struct turn t = { .c = c, .has_read = !readable };
+	struct turn t = { .c = c, .has_read = !readable, .sent_before = c->session.bytes_out };
 
 	if (buf_len(&c->session.pending) > 0) {
 		enum step step = flush_some(&t);
@@ -528,7 +437,7 @@ void h1_run(struct conn *c, bool readable)
 
 void h1_timeout(struct conn *c)
 {
-	struct turn t = { .c = c };
+	struct turn t = { .c = c, .sent_before = c->session.bytes_out };
 
 	c->timed_out = true;
 	if (reply_error(&t, 408, "the request did not come within its deadline") != STEP_GONE)

@@ -39,9 +39,11 @@ struct source {
 struct response {
 	int status; /* 0: not replied yet */
 	unsigned nfields;
-	struct { struct str name, value; } field[STREAM_FIELDS_MAX];
+	struct {
+		struct str name, value;
+	} field[STREAM_FIELDS_MAX];
 	bool has_length;
-	uint64_t length;       /* of the content, also for HEAD */
+	uint64_t length; /* of the content, also for HEAD */
 	/* Content in memory that lives as long as the stream, or until the close of a source that
 	 * is also set; else content to pull from the source; both unset: none. has_length goes with
 	 * it. */
@@ -61,8 +63,8 @@ struct stream {
 	struct arena arena;
 	struct request request;
 	struct target target;
-	struct str path;     /* decoded, no dot segments */
-	struct str host;     /* Host or :authority without port; "" in HTTP/1.0 without Host */
+	struct str path; /* decoded, no dot segments */
+	struct str host; /* Host or :authority without port; "" in HTTP/1.0 without Host */
 	struct response response;
 	struct stream_peer peer;   /* filled by the connection */
 	struct filecache *files;   /* the worker's, for handler/files; NULL in tests */
@@ -72,9 +74,9 @@ struct stream {
 	 * Borrowed. */
 	const void *site;
 	struct str site_name;
-	uint64_t number;     /* on its connection, from 1 */
-	uint64_t sent;       /* content bytes handed to the connection */
-	bool head_written;   /* the protocol has begun to send the response */
+	uint64_t number;   /* on its connection, from 1 */
+	uint64_t sent;     /* content bytes handed to the connection */
+	bool head_written; /* the protocol has begun to send the response */
 	int64_t started_us;
 	int64_t wall_ms;
 };

@@ -1,7 +1,7 @@
 /* The socket BIO: what OpenSSL reads comes straight from recv(); what it writes gathers in the
  * process's output buffer until the session is flushed, but a large record is sent by itself. It
- * refuses two things: to show OpenSSL a FIN (the session is told instead, and can still answer), and
- * to mix the bytes of two sessions. */
+ * refuses two things: to show OpenSSL a FIN (the session is told instead, and can still answer),
+ * and to mix the bytes of two sessions. */
 #include "tls/bio.h"
 
 #include <assert.h>

@@ -15,8 +15,8 @@ struct session *bio_session(const struct ssl_st *ssl);
 /* recv() with its outcome in the session's flags; IO_OK: *ret_n > 0; IO_WANT_READ: nothing there,
  * or the peer's FIN (peer_fin), or the call's budget is used up; IO_RESET. */
 enum io_status bio_recv(struct session *s, void *p, size_t n, size_t *ret_n);
-/* Takes all n bytes: into the output buffer, or onto the wire if they are a large record's; what the
- * kernel does not take, and what follows it, is pending. IO_WANT_WRITE: no room. */
+/* Takes all n bytes: into the output buffer, or onto the wire if they are a large record's; what
+ * the kernel does not take, and what follows it, is pending. IO_WANT_WRITE: no room. */
 enum io_status bio_gather(struct session *s, const void *p, size_t n);
 
 #endif

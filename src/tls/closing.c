@@ -38,6 +38,8 @@ static enum closure peer_end(const struct session *s)
 		return CLOSURE_CLEAN;
 	if (s->reset)
 		return CLOSURE_RESET;
+	if (s->peer_fin && s->failed && !s->handshaken)
+		return CLOSURE_LOCAL; /* nobody sends close_notify in a handshake */
 	if (s->peer_fin)
 		return s->ssl ? CLOSURE_TRUNCATED : CLOSURE_CLEAN;
 	return CLOSURE_NONE;

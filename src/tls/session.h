@@ -2,8 +2,9 @@
  *
  * Reading and writing go through a BIO of our own: what OpenSSL writes gathers in the process's
  * output buffer and leaves in one send() when the owner flushes, so that a ticket, a response and a
- * close_notify share a system call (records of 8 KiB and more are sent at once instead of copied); a FIN without close_notify never reaches OpenSSL (it would kill
- * the connection with an alert), it sets `peer_fin` instead and the session can still answer.
+ * close_notify share a system call (records of 8 KiB and more are sent at once instead of copied);
+ * a FIN without close_notify never reaches OpenSSL (it would kill the connection with an alert), it
+ * sets `peer_fin` instead and the session can still answer.
  *
  * A plain session (no context) has the same interface. */
 #ifndef LATCH_TLS_SESSION_H

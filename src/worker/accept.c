@@ -100,7 +100,8 @@ static void accept_failed(struct accept *a, const struct accept_listener *l, int
 	board_add(a->env->counters->accept_errors, 1);
 	if (log_rate_pass(&a->trouble))
 		log_error("cannot accept on %s: %s%s", l->conn.name, strerror(errnum),
-			a->exhausted ? "; pausing until a connection ends (raise LimitNOFILE=)" : "");
+			a->exhausted ? "; pausing until a connection ends (raise LimitNOFILE=)"
+				     : "");
 }
 
 static bool accept_one(struct accept *a, struct accept_listener *l)
@@ -135,8 +136,8 @@ static void on_poke(struct watch *w, unsigned events)
 	(void)events;
 	if (read(w->fd, &count, sizeof count) < 0)
 		return;
-	/* The kernel told of what is queued the worker that has left, and nobody else: watching anew
-	 * makes it look at the queues again. */
+	/* The kernel told of what is queued the worker that has left, and nobody else: watching
+	 * anew makes it look at the queues again. */
 	if (a->inside)
 		leave(a);
 	review(a);
@@ -197,7 +198,8 @@ void accept_stop(struct accept *a)
 		leave(a);
 	if (a->started && a->poke.fd >= 0)
 		loop_unwatch(a->loop, &a->poke);
-	/* A listener that nobody else has any more must refuse, not let clients wait for nothing. */
+	/* A listener that nobody else has any more must refuse, not let clients wait for nothing.
+	 */
 	for (size_t i = 0; a->started && i < a->nlisteners; i++) {
 		close(a->listeners[i].watch.fd);
 		a->listeners[i].watch.fd = -1;
@@ -221,6 +223,7 @@ void accept_tick(struct accept *a)
 		return;
 	/* Somebody should have come and has not. */
 	for (size_t i = 0; i < a->nlisteners; i++)
-		while (a->env->live < a->env->limits->connections && accept_one(a, &a->listeners[i]))
+		while (a->env->live < a->env->limits->connections &&
+			accept_one(a, &a->listeners[i]))
 			;
 }

@@ -6,8 +6,9 @@
  *            a connection ended, a poke, the tick, a relief that is stuck
  *
  * Who leaves pokes the least loaded worker, the relief. If that one has not turned its loop within
- * RELIEF_MS it is stuck, and does not count until it turns again: a worker that hangs costs the others
- * one short pause. What nevertheless waits in a queue for a whole tick is taken by anyone. */
+ * RELIEF_MS it is stuck, and does not count until it turns again: a worker that hangs costs the
+ * others one short pause. What nevertheless waits in a queue for a whole tick is taken by anyone.
+ */
 #ifndef LATCH_WORKER_ACCEPT_H
 #define LATCH_WORKER_ACCEPT_H
 
@@ -35,10 +36,10 @@ struct accept {
 	struct accept_listener *listeners;
 	size_t nlisteners;
 	struct watch poke;
-	bool started;         /* between accept_start() and accept_stop() */
-	bool inside;          /* the listeners are watched */
-	bool exhausted;       /* no descriptors: out until a connection ends or the tick */
-	unsigned relief;      /* who was poked, and its turns at that time */
+	bool started;    /* between accept_start() and accept_stop() */
+	bool inside;     /* the listeners are watched */
+	bool exhausted;  /* no descriptors: out until a connection ends or the tick */
+	unsigned relief; /* who was poked, and its turns at that time */
 	uint64_t relief_turns;
 	struct timer relief_due;
 	uint64_t stuck[BOARD_SLOTS]; /* turns of those that did not answer a poke; 0: none */
@@ -46,7 +47,8 @@ struct accept {
 };
 
 /* 0; -1: out of memory. */
-int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in);
+int accept_init(
+	struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in);
 void accept_done(struct accept *a);
 void accept_start(struct accept *a);
 /* Leaves the listeners for good and closes our descriptors of them; connections that were accepted

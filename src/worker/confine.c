@@ -1,5 +1,6 @@
 /* Least privilege of a worker. The master has set nothing of this up: what a worker must not have,
- * it drops here, in one place. Signals that a terminal sends to the whole group are the master's. */
+ * it drops here, in one place. Signals that a terminal sends to the whole group are the master's.
+ */
 #include "worker/confine.h"
 
 #include <errno.h>
@@ -105,13 +106,15 @@ static void set_signal(int signum, void (*handler)(int))
 
 static void set_signals(enum sigpipe_policy policy)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD };
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2,
+		SIGCHLD };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		set_signal(ignored[i], SIG_IGN);
-	set_signal(SIGPIPE, policy == SIGPIPE_LOG ? on_sigpipe :
-			policy == SIGPIPE_DEFAULT ? SIG_DFL : SIG_IGN);
+	set_signal(SIGPIPE, policy == SIGPIPE_LOG       ? on_sigpipe
+			    : policy == SIGPIPE_DEFAULT ? SIG_DFL
+							: SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -138,8 +141,8 @@ static int drop_ids(const struct inherit *in, struct err *e)
 		return 0;
 	if (setgroups(0, NULL) || setresgid(in->gid, in->gid, in->gid) ||
 		setresuid(in->uid, in->uid, in->uid))
-		return err_errno(e, ERR_PERMISSION, errno, "cannot become uid %u, gid %u", in->uid,
-			in->gid);
+		return err_errno(
+			e, ERR_PERMISSION, errno, "cannot become uid %u, gid %u", in->uid, in->gid);
 	if (in->uid != 0 && setuid(0) == 0)
 		return err_set(e, ERR_INTERNAL, "root came back after it was dropped");
 	return 0;

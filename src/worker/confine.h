@@ -1,13 +1,14 @@
 /* What a worker gives up before it touches a byte from the network: descriptors that are not its
- * inheritance, the master's signals, root; and what it sets outright: the SIGPIPE policy, limits. */
+ * inheritance, the master's signals, root; and what it sets outright: the SIGPIPE policy, limits.
+ */
 #ifndef LATCH_WORKER_CONFINE_H
 #define LATCH_WORKER_CONFINE_H
 
 #include "base/err.h"
 #include "ipc/inherit.h"
 
-/* In this order: descriptors, signals, limits, ids. -1: the worker must not serve. `ret_nofile`: how
- * many descriptors it may have. */
+/* In this order: descriptors, signals, limits, ids. -1: the worker must not serve. `ret_nofile`:
+ * how many descriptors it may have. */
 int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct err *e);
 
 /* SIGPIPEs caught since the last call (policy "log"). */

@@ -17,8 +17,8 @@ struct worker {
 	struct conn_limits limits; /* the configuration's, with what the descriptors allow */
 	struct accept accept;
 	struct watch channel;
-	struct timer tick;       /* once a second */
-	struct timer drain;      /* looks for idle connections */
+	struct timer tick;  /* once a second */
+	struct timer drain; /* looks for idle connections */
 	struct timer log_flush;
 	int64_t drain_idle_ms, drain_deadline_ms;
 };

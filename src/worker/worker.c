@@ -1,8 +1,10 @@
-/* A worker's life: confine, serve, drain, go. It answers the master's messages and the loop's turns;
- * connections, routes and files are other rooms' business, hung together here.
+/* A worker's life: confine, serve, drain, go. It answers the master's messages and the loop's
+ * turns; connections, routes and files are other rooms' business, hung together here.
  *
- *   STARTING --READY--> SERVING --DRAIN, or the master is dead--> DRAINING --no connection left--> GONE
- *                          \---------------STOP---------------------------------------------------/ */
+ *   STARTING --READY--> SERVING --DRAIN, or the master is dead--> DRAINING --no connection left-->
+ * GONE
+ *                          \---------------STOP---------------------------------------------------/
+ */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -105,7 +107,8 @@ static void replace_log(struct worker *w, uint32_t index, int fd)
 	access_flush(file);
 	/* In place, so that whoever keeps the number, the error log too, writes to the new file. */
 	if (dup3(fd, file->fd, O_CLOEXEC) < 0)
-		log_error("cannot change to the reopened log file %s: %s", file->path, strerror(errno));
+		log_error("cannot change to the reopened log file %s: %s", file->path,
+			strerror(errno));
 	close(fd);
 }
 
@@ -206,8 +209,8 @@ static int set_up(struct worker *w, struct err *e)
 
 	if (confine_apply(w->inherit, &nofile, e) || loop_init(&w->loop, e))
 		return -1;
-	/* Buffers of one connection are the next one's: memory that is given back to the kernel with
-	 * every response costs more than it saves. */
+	/* Buffers of one connection are the next one's: memory that is given back to the kernel
+	 * with every response costs more than it saves. */
 	mallopt(M_TRIM_THRESHOLD, 4 << 20);
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	set_limits(w, nofile);
@@ -262,7 +265,8 @@ int worker_main(const struct inherit *in)
 	accept_start(&w.accept);
 	board_set(w.env.counters->state, BOARD_SERVING);
 	timer_set(&w.loop.timers, &w.tick, clock_ms() + BOARD_TICK_MS);
-	if (channel_send(in->channel, CHANNEL_READY, 0, -1)) /* else the loop will see that it is dead */
+	if (channel_send(
+		    in->channel, CHANNEL_READY, 0, -1)) /* else the loop will see that it is dead */
 		log_debug("cannot say READY: %s", strerror(errno));
 	serve(&w);
 	tear_down(&w);

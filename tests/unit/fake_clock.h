@@ -1,6 +1,7 @@
 /* Time that a test sets by hand. Takes the place of the C library's clock_gettime() in the test and
  * in liblatch.a; as long as fake_clock_us is 0 it tells the real time. Both clocks show the same.
- * Hidden, so that the test framework keeps the real one: it would wait for a time that never comes. */
+ * Hidden, so that the test framework keeps the real one: it would wait for a time that never
+ * comes. */
 #ifndef LATCH_TESTS_FAKE_CLOCK_H
 #define LATCH_TESTS_FAKE_CLOCK_H
 

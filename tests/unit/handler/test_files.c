@@ -131,7 +131,8 @@ static const char *field(const char *name)
 
 	for (unsigned i = 0; i < s->response.nfields; i++)
 		if (str_eq(s->response.field[i].name, str_of(name))) {
-			snprintf(value, sizeof(value), STR_FMT, STR_ARG(s->response.field[i].value));
+			snprintf(
+				value, sizeof(value), STR_FMT, STR_ARG(s->response.field[i].value));
 			return value;
 		}
 	return "(none)";

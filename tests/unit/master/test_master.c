@@ -47,7 +47,8 @@ static void listen_as_manager(void)
 	memcpy(a.sun_path + 1, name + 1, (size_t)n - 1);
 	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(manager, (struct sockaddr *)&a,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)),
+		0);
 	setenv("NOTIFY_SOCKET", name, 1);
 }
 

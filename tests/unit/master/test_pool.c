@@ -158,8 +158,8 @@ Test(pool, silence_fails_the_start)
 	o.ready_ms = 50;
 	start(&o);
 	turn_until(has_failed);
-	cr_expect_not_null(strstr(pool.failure.text, "was not ready in time"), "%s",
-		pool.failure.text);
+	cr_expect_not_null(
+		strstr(pool.failure.text, "was not ready in time"), "%s", pool.failure.text);
 	cr_expect(pool_is_empty(&pool));
 	cr_expect_not(slots.used[0]);
 }

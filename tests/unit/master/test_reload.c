@@ -450,8 +450,8 @@ Test(reload, describes_itself)
 	char text[160];
 
 	start();
-	cr_expect_str_eq(reload_describe(&reload, text, sizeof(text)),
-		"generation 1: 2 workers serving");
+	cr_expect_str_eq(
+		reload_describe(&reload, text, sizeof(text)), "generation 1: 2 workers serving");
 	toy->manner = TOY_DEAF;
 	begin();
 	begin();

@@ -31,8 +31,8 @@ static void teardown(void)
 TestSuite(sockets, .init = setup, .fini = teardown);
 
 /* A configuration with these addresses; line n + 1 each. */
-static void configure(struct config *c, struct config_listener *l, size_t n,
-	const char *const *addresses)
+static void configure(
+	struct config *c, struct config_listener *l, size_t n, const char *const *addresses)
 {
 	struct err e;
 

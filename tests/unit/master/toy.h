@@ -11,13 +11,13 @@
 #include "ipc/inherit.h"
 
 enum toy_manner {
-	TOY_OBEY,        /* READY; ends when told to drain or stop, or when the master is gone */
-	TOY_EXIT,        /* ends with status 71 before it is ready */
-	TOY_EXIT_READY,  /* the same right after */
-	TOY_SIGPIPE,     /* READY, then dies by SIGPIPE */
-	TOY_SILENT,      /* never READY */
-	TOY_DEAF,        /* READY, and then hears nothing */
-	TOY_MUTE,        /* READY, closes its channel, lives on */
+	TOY_OBEY,       /* READY; ends when told to drain or stop, or when the master is gone */
+	TOY_EXIT,       /* ends with status 71 before it is ready */
+	TOY_EXIT_READY, /* the same right after */
+	TOY_SIGPIPE,    /* READY, then dies by SIGPIPE */
+	TOY_SILENT,     /* never READY */
+	TOY_DEAF,       /* READY, and then hears nothing */
+	TOY_MUTE,       /* READY, closes its channel, lives on */
 };
 
 /* Shared with the workers. */
@@ -27,8 +27,8 @@ struct toy {
 	unsigned births;
 	unsigned drains, stops, reopens;
 	unsigned last_idle_ms, last_index;
-	unsigned exits;                /* handlers of atexit() that ran in a worker */
-	unsigned unseen_pokes;         /* of its generation, that a worker did not know */
+	unsigned exits;        /* handlers of atexit() that ran in a worker */
+	unsigned unseen_pokes; /* of its generation, that a worker did not know */
 	struct inherit seen[BOARD_SLOTS];
 };
 

@@ -65,8 +65,8 @@ static void route(struct stream *s, void *routes)
 	if (str_eq(s->path, STR("/text"))) {
 		stream_reply_text(s, 200, STR("text/plain"), STR("hello"));
 	} else if (str_eq(s->path, STR("/big"))) {
-		stream_reply_text(s, 200, STR("text/plain"),
-			(struct str){ body_text, sizeof(body_text) });
+		stream_reply_text(
+			s, 200, STR("text/plain"), (struct str){ body_text, sizeof(body_text) });
 	} else if (str_eq(s->path, STR("/short"))) {
 		broken = (struct short_source){ { short_read, NULL }, 70000 };
 		s->response.source = &broken.source;
@@ -329,7 +329,8 @@ Test(h1, continues_before_a_body_that_is_wanted)
 
 Test(h1, refuses_instead_of_continuing)
 {
-	say("POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	say("POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+	    "Expect: 100-continue\r\n\r\n");
 	cr_expect(hear());
 	cr_expect_eq(status(), 404);
 	cr_expect_eq(count("100 Continue"), 0);
@@ -354,7 +355,9 @@ Test(h1, refuses_a_chunked_body_over_the_limit)
 	char text[400];
 
 	snprintf(text, sizeof(text),
-		"POST /text HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n%0101d\r\n", 0);
+		"POST /text HTTP/1.1\r\nHost: x\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n65\r\n%0101d\r\n",
+		0);
 	say(text);
 	cr_expect(hear());
 	cr_expect_eq(status(), 413);
@@ -362,7 +365,8 @@ Test(h1, refuses_a_chunked_body_over_the_limit)
 
 Test(h1, answers_400_and_closes)
 {
-	say("GET /text HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+	say("GET /text HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n");
 	cr_expect(hear());
 	cr_expect_eq(status(), 400);
 	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));

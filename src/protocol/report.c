@@ -1,0 +1,137 @@
+/* Facts of connections into lines and events. It decides what is worth a line and at which level;
+ * how a line looks is access's and log's business. */
+#include "protocol/report.h"
+
+#include "base/clock.h"
+#include "ipc/board.h"
+#include "net/sock.h"
+
+static struct str client_text(const struct conn *c, char *dst, size_t size)
+{
+	return sock_format_host(&c->peer, dst, size);
+}
+
+/* The access log of what was chosen; NULL: there is none, or it is off. */
+static struct access_log *log_of(struct conn *c, const void *site, struct str *ret_name)
+{
+	struct access_log *log;
+
+	c->env->site_facts(site, ret_name, &log);
+	if (!log || log->target == LOG_TARGET_OFF)
+		return NULL;
+	c->env->log_dirty = true;
+	return log;
+}
+
+static struct str protocol_text(enum http_version v)
+{
+	static const struct str names[] = {
+		[HTTP_VERSION_1_0] = { "HTTP/1.0", 8 },
+		[HTTP_VERSION_1_1] = { "HTTP/1.1", 8 },
+		[HTTP_VERSION_2] = { "HTTP/2.0", 8 },
+	};
+
+	return names[v];
+}
+
+void report_request(struct conn *c, const struct stream *s)
+{
+	char client[SOCK_TEXT_SIZE];
+	bool tls = c->session.ssl != NULL;
+	struct str site;
+	struct access_log *log = log_of(c, s->site, &site);
+	struct access_request r;
+
+	if (!log)
+		return;
+	r = (struct access_request){
+		.client = client_text(c, client, sizeof client),
+		.site = site,
+		.method = s->request.method_text,
+		.target = s->request.target,
+		.protocol = protocol_text(s->request.version),
+		.referer = fields_get(&s->request.fields, FIELD_REFERER),
+		.user_agent = fields_get(&s->request.fields, FIELD_USER_AGENT),
+		.status = s->response.status,
+		.bytes = s->sent,
+		.duration_us = (uint64_t)(clock_us_now() - s->started_us),
+		.tls_version = str_of(tls ? session_version(&c->session) : NULL),
+		.tls_cipher = str_of(tls ? session_cipher(&c->session) : NULL),
+		.tls_resumed = tls ? session_resumed(&c->session) : -1,
+		.worker = c->env->worker,
+		.generation = c->env->generation,
+		.stream = s->number,
+		.wall_ms = s->wall_ms,
+	};
+	access_write_request(log, &r);
+}
+
+static void log_strict_end(struct conn *c, enum closure how)
+{
+	if (how == CLOSURE_RESET)
+		report_peer(c, LOG_LEVEL_INFO, "the peer reset the connection");
+	else if (how == CLOSURE_TRUNCATED)
+		report_peer(c, LOG_LEVEL_WARNING,
+			"closure truncated: the peer sent FIN without close_notify");
+	else if (how == CLOSURE_TIMEOUT && c->closing.state == CLOSING_DONE &&
+		 !c->closing.early_timeout)
+		report_peer(c, LOG_LEVEL_WARNING,
+			"closure timeout: no close_notify from the peer within linger");
+}
+
+void report_close(struct conn *c, enum closure how)
+{
+	char client[SOCK_TEXT_SIZE];
+	struct access_close event;
+	struct access_log *log;
+	struct str site;
+
+	if (c->listener->policy->mode == CLOSING_STRICT)
+		log_strict_end(c, how);
+	if (!c->env->timed || !(log = log_of(c, c->session.site, &site)))
+		return;
+	event = (struct access_close){
+		.client = client_text(c, client, sizeof client),
+		.site = site,
+		.closure = str_of(closure_name(how)),
+		.requests = c->requests,
+		.bytes = c->content_sent,
+		.duration_us = (uint64_t)(clock_us_now() - c->opened_us),
+		.wall_ms = clock_wall_ms(),
+	};
+	access_write_close(log, &event);
+}
+
+void report_handshake(struct conn *c, const char *word, const char *sentence, int alert)
+{
+	char client[SOCK_TEXT_SIZE];
+	const char *sni = session_sni(&c->session);
+	struct access_handshake event = {
+		.client = client_text(c, client, sizeof client),
+		.sni = str_of(sni),
+		.reason = str_of(word),
+		.alert = alert,
+		.wall_ms = clock_wall_ms(),
+	};
+	struct access_log *log;
+	struct str site;
+
+	board_add(c->env->counters->handshakes_failed, 1);
+	if (log_is_on(LOG_LEVEL_INFO) && log_rate_pass(&c->env->handshake_trouble))
+		log_info("client %s on %s: TLS handshake failed: %s (server name \"%s\")", client,
+			c->listener->name, sentence, sni);
+	log = log_of(c, c->session.site, &site);
+	if (log)
+		access_write_handshake(log, &event);
+}
+
+void report_peer(struct conn *c, enum log_level level, const char *sentence)
+{
+	char client[SOCK_TEXT_SIZE];
+
+	if (!log_is_on(level) || !log_rate_pass(&c->env->peer_trouble))
+		return;
+	client_text(c, client, sizeof client);
+	log_write(level, "client %s on %s: %s (while %s)", client, c->listener->name, sentence,
+		c->doing);
+}

@@ -1,0 +1,100 @@
+/* A stream's response as HTTP/1.1 bytes in full records: head and content share the first. It never
+ * waits and never flushes; when there is room is h1's business. */
+#include "protocol/response.h"
+
+#include "base/clock.h"
+#include "protocol/report.h"
+
+enum { OUTPUT_SPARE = 2048 }; /* for the overhead of records, an interim response, close_notify */
+
+static bool wants_length(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+/* The head of the response into `out`. */
+static bool write_head(struct conn *c, struct buf *out)
+{
+	struct stream *s = c->stream;
+	const struct response *r = &s->response;
+	bool ok = head_write_status(out, r->status) &&
+		  head_write_field(out, STR("Date"), clock_http_date()) &&
+		  head_write_field(out, STR("Server"), STR("latchd"));
+
+	for (unsigned i = 0; ok && i < r->nfields; i++)
+		ok = head_write_field(out, r->field[i].name, r->field[i].value);
+	if (ok && wants_length(r->status))
+		ok = head_write_field_u64(
+			out, STR("Content-Length"), r->has_length ? r->length : 0);
+	if (ok && !c->keep_alive)
+		ok = head_write_field(out, STR("Connection"), STR("close"));
+	else if (ok && s->request.version == HTTP_VERSION_1_0)
+		ok = head_write_field(out, STR("Connection"), STR("keep-alive"));
+	return ok && head_write_end(out);
+}
+
+uint64_t response_left(const struct stream *s)
+{
+	if (s->request.method == HTTP_METHOD_HEAD || !s->response.has_length ||
+		!wants_length(s->response.status))
+		return 0;
+	return s->response.length - s->sent;
+}
+
+/* At most n bytes of content to p; -1: the source broke. */
+static ssize_t take_content(struct stream *s, char *p, size_t n)
+{
+	struct response *r = &s->response;
+	size_t done = 0;
+
+	if (r->memory.p) {
+		memcpy(p, r->memory.p + s->sent, n);
+		return (ssize_t)n;
+	}
+	while (done < n) {
+		ssize_t got = r->source->read(r->source, p + done, n - done);
+
+		if (got <= 0)
+			return -1; /* the length is promised: an early end is broken, too */
+		done += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+enum io_status response_produce(struct conn *c, size_t room)
+{
+	struct stream *s = c->stream;
+	struct buf out = { .data = c->env->output, .cap = CONN_HEAD_MAX, .max = CONN_HEAD_MAX };
+	enum io_status status;
+	uint64_t left;
+	size_t n;
+
+	if (!s->head_written && !write_head(c, &out))
+		return IO_FAIL;
+	s->head_written = true;
+	if (room > CONN_OUTPUT_MAX)
+		room = CONN_OUTPUT_MAX;
+	left = response_left(s);
+	n = room > out.end ? room - out.end : 0;
+	if (n > left)
+		n = (size_t)left;
+	if (n > 0 && take_content(s, out.data + out.end, n) < 0) {
+		report_peer(c, LOG_LEVEL_ERROR,
+			"the content ended before its length: the response is cut");
+		return IO_EOF;
+	}
+	s->sent += n;
+	out.end += n;
+	status = session_write(&c->session, out.data, out.end, &n);
+	/* `room` said that it fits: only memory can have failed, and the rest is lost */
+	return status == IO_OK && n != out.end ? IO_RESET : status;
+}
+
+size_t response_room(const struct conn *c)
+{
+	size_t used = buf_len(&c->env->io.out);
+
+	if (buf_len(&c->session.pending) > 0 || used + OUTPUT_SPARE >= SESSION_OUT_MAX)
+		return 0;
+	return SESSION_OUT_MAX - OUTPUT_SPARE - used;
+}
