@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../fake_clock.h"
+#include "../turns.h"
 #include "base/clock.h"
 #include "handler/filecache.h"
 #include "handler/files.h"
@@ -18,7 +18,6 @@ static char dir[] = "/tmp/latch-files-XXXXXX";
 static char *index_names[] = { (char[]){ "index.html" }, (char[]){ "index.txt" } };
 static struct files_options options = { .index = index_names, .nindex = 2 };
 static struct loop loop;
-static struct watch always; /* always ready, so that no turn waits */
 static struct stream *s;
 
 static void put(const char *name, const char *text)
@@ -49,11 +48,6 @@ static void move(const char *from, const char *to)
 	free(old);
 }
 
-static void nothing(struct watch *w, unsigned events)
-{
-	(void)w, (void)events;
-}
-
 static void setup(void)
 {
 	struct err e;
@@ -76,8 +70,7 @@ static void setup(void)
 	options.root_fd = open(options.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cr_assert_geq(options.root_fd, 0);
 	cr_assert_eq(loop_init(&loop, &e), 0);
-	always = (struct watch){ .fd = eventfd(1, EFD_CLOEXEC), .fn = nothing };
-	cr_assert(loop_watch(&loop, &always, LOOP_READ));
+	turns_start(&loop);
 	s = calloc(1, sizeof(*s));
 	arena_init(&s->arena, STREAM_ARENA_MAX);
 	s->files = filecache_new(&loop);
@@ -92,7 +85,7 @@ static void teardown(void)
 	filecache_free(s->files);
 	arena_done(&s->arena);
 	free(s);
-	close(always.fd);
+	turns_stop();
 	loop_done(&loop);
 	close(options.root_fd);
 	free(options.root);
@@ -152,7 +145,7 @@ static const char *content(void)
 /* Lets the loop hear of changes. */
 static void hear_changes(void)
 {
-	loop_turn(&loop);
+	turns_run(&loop, 1);
 }
 
 Test(files, serves_a_file_with_its_fields)

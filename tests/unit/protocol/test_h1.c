@@ -5,18 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../fake_clock.h"
+#include "../turns.h"
 #include "base/clock.h"
 #include "ipc/board.h"
 #include "protocol/conn.h"
 #include "protocol/h1.h"
 
 static struct loop loop;
-static struct watch always; /* always ready, so that no turn waits */
 static struct conn_env env;
 static struct board *board;
 static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
@@ -93,11 +92,6 @@ static void open_pair(void)
 	cr_assert(conn_open(&env, &listener, fds[0], &unix_peer));
 }
 
-static void nothing(struct watch *w, unsigned events)
-{
-	(void)w, (void)events;
-}
-
 static void setup(void)
 {
 	struct err e;
@@ -108,8 +102,7 @@ static void setup(void)
 	board = board_new(&e);
 	cr_assert_not_null(board);
 	cr_assert_eq(loop_init(&loop, &e), 0);
-	always = (struct watch){ .fd = eventfd(1, EFD_CLOEXEC), .fn = nothing };
-	cr_assert(loop_watch(&loop, &always, LOOP_READ));
+	turns_start(&loop);
 	cr_assert_eq(conn_env_init(&env, true), 0);
 	env.loop = &loop;
 	env.board = board;
@@ -127,7 +120,7 @@ static void teardown(void)
 {
 	conn_close_all(&env);
 	conn_env_done(&env);
-	close(always.fd);
+	turns_stop();
 	loop_done(&loop);
 	board_free(board);
 	if (peer >= 0)
@@ -139,9 +132,7 @@ TestSuite(h1, .init = setup, .fini = teardown);
 /* Turns of the loop until nothing is ready; never waits. */
 static void run(void)
 {
-	for (int i = 0; i < 50; i++) {
-		loop_turn(&loop);
-	}
+	turns_run(&loop, 50);
 }
 
 static void pass(int64_t ms)

@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 
 #include "../fake_clock.h"
+#include "../turns.h"
 #include "base/clock.h"
 #include "ipc/board.h"
 #include "protocol/conn.h"
@@ -76,6 +77,7 @@ static void setup(void)
 	board = board_new(&e);
 	cr_assert_not_null(board);
 	cr_assert_eq(loop_init(&loop, &e), 0);
+	turns_start(&loop);
 	cr_assert_eq(conn_env_init(&env, true), 0);
 	env.loop = &loop;
 	env.board = board;
@@ -92,6 +94,7 @@ static void teardown(void)
 {
 	conn_close_all(&env);
 	conn_env_done(&env);
+	turns_stop();
 	loop_done(&loop);
 	board_free(board);
 	tls_context_free(listener.context);
@@ -103,13 +106,7 @@ TestSuite(h1_tls, .init = setup, .fini = teardown);
 /* Turns of the loop until nothing is ready; never waits. */
 static void run(void)
 {
-	for (int i = 0; i < 20; i++) {
-		struct timer now = { .fn = timer_stop };
-
-		timer_set(&loop.timers, &now, clock_ms());
-		loop_turn(&loop);
-		timer_stop(&now);
-	}
+	turns_run(&loop, 20);
 }
 
 static void pass(int64_t ms)
