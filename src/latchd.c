@@ -189,6 +189,7 @@ static int print(const struct command *c)
 	if (config && f.errors == 0)
 		config_print(config, stdout);
 	config_free(config);
+	findings_sort(&f);
 	return finish_output(report(&f));
 }
 

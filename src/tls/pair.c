@@ -58,8 +58,8 @@ static int say(struct err *e, const char *file, const char *sentence)
 
 static int cannot_read(struct err *e, const char *file, int errnum)
 {
-	errno = errnum;
-	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %m");
+	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %s%s", strerror(errnum),
+		errnum == EACCES ? "; give the user that starts latchd the right to" : "");
 }
 
 /* A regular file (or pipe), not a directory, on which reads would fail without a word. */

@@ -157,6 +157,14 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
         self.assertEqual((second.returncode, second.stdout), (0, first.stdout), second.stderr)
         self.assertIn("handshake", first.stdout)
 
+    def test_print_tells_mistakes_in_the_order_of_the_file(self):
+        path = self.write(GOOD.replace('[ "http" ]', '[ "htpp" ]') + "wrokers = 1;\n")
+        out = latchd("-T", "-c", path)
+        self.assertEqual((out.returncode, out.stdout), (78, ""))
+        lines = [int(n) for n in re.findall(r"latchd\.conf:(\d+): ", out.stderr)]
+        self.assertGreater(len(lines), 1, out.stderr)
+        self.assertEqual(lines, sorted(lines), out.stderr)
+
     def test_test_creates_nothing(self):
         self.dir.chmod(0o777)
         path = self.write(
