@@ -27,9 +27,14 @@ class Both(TestCase):
         cls.d.stop()
 
     def each(self):
-        for mode, port in (("strict", self.d.port), ("lenient", self.d.port2)):
-            with self.subTest(mode):
-                yield mode, port
+        return (("strict", self.d.port), ("lenient", self.d.port2))
+
+    def expect_words(self, pattern, mark, mode):
+        """Strict says it once, lenient does not. The line was written before the counter grew, but
+        the pipe may still hold it."""
+        if mode == "strict":
+            self.d.log.wait(pattern, mark)
+        self.assertEqual(len(self.d.log.find(pattern, mark)), 1 if mode == "strict" else 0, mode)
 
     def closures(self):
         return self.d.status()["closures_total"]
@@ -78,8 +83,7 @@ class Both(TestCase):
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify)
             self.expect(before, "truncated")
-            said = self.d.log.find(r"(?i)truncated|without close_notify", mark)
-            self.assertEqual(len(said), 1 if mode == "strict" else 0, said)
+            self.expect_words(r"(?i)closure truncated", mark, mode)
 
     def test_a_reset_in_mid_response(self):
         for mode, port in self.each():
@@ -89,8 +93,7 @@ class Both(TestCase):
                 p.read_some()
                 p.reset()
             self.expect(before, "reset")
-            said = self.d.log.find("reset", mark)
-            self.assertEqual(len(said) > 0, mode == "strict", said)
+            self.expect_words("reset", mark, mode)
 
     def test_a_peer_that_never_answers_our_close_notify(self):
         for mode, port in self.each():
@@ -100,8 +103,7 @@ class Both(TestCase):
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify and p.saw_fin)
                 self.expect(before, "timeout" if mode == "strict" else "local")
-            said = self.d.log.find("(?i)closure timeout", mark)
-            self.assertEqual(len(said), 1 if mode == "strict" else 0, said)
+            self.expect_words("(?i)closure timeout", mark, mode)
 
     def test_fin_instead_of_an_answer_to_our_close_notify(self):
         for _, port in self.each():
