@@ -202,6 +202,13 @@ static void set_limits(struct worker *w, unsigned long nofile)
 		w->limits.connections = (unsigned)most;
 }
 
+/* Files that are only remembered must leave descriptors to connections, and to what these ask for. */
+static void limit_files(struct filecache *files, unsigned long nofile)
+{
+	if (nofile / 4 < FILECACHE_ENTRIES)
+		filecache_limit(files, nofile < 4 ? 1 : (unsigned)(nofile / 4));
+}
+
 static int set_up(struct worker *w, struct err *e)
 {
 	const struct config *c = w->inherit->config;
@@ -218,6 +225,7 @@ static int set_up(struct worker *w, struct err *e)
 		!(w->env.files = filecache_new(&w->loop)) ||
 		accept_init(&w->accept, &w->loop, &w->env, w->inherit))
 		return err_set(e, ERR_SYSTEM, "out of memory");
+	limit_files(w->env.files, nofile);
 	w->env.loop = &w->loop;
 	w->env.board = w->inherit->board;
 	w->env.counters = &w->inherit->board->slot[w->inherit->slot];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -293,4 +294,62 @@ Test(files, remembers_no_more_than_its_bound)
 		cr_assert_eq(get(name), 200);
 	}
 	cr_expect_null(filecache_find(s->files, &options, STR("/0")), "the oldest have gone");
+}
+
+static void put_large(const char *path)
+{
+	int fd = open(in_dir(path), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(ftruncate(fd, FILECACHE_SMALL + 1), 0);
+	close(fd);
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 200; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+Test(files, remembered_files_give_way_when_descriptors_run_out)
+{
+	static const char *const names[] = { "/1", "/2", "/3", "/4", "/5", "/6" };
+	struct rlimit limit;
+	char path[20];
+	int next;
+
+	for (int i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "root%s", names[i]);
+		put_large(path);
+	}
+	next = dup(0);
+	cr_assert_geq(next, 0);
+	close(next);
+	limit = (struct rlimit){ (rlim_t)next + 3, (rlim_t)next + 3 };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int i = 0; i < 6; i++)
+		cr_expect_eq(get(names[i]), 200, "%s", names[i]);
+}
+
+Test(files, no_more_files_are_remembered_than_the_limit_says)
+{
+	unsigned before = open_descriptors();
+
+	put_large("root/1");
+	put_large("root/2");
+	put_large("root/3");
+	filecache_limit(s->files, 2);
+	cr_expect_eq(get("/1"), 200);
+	cr_expect_eq(get("/2"), 200);
+	cr_expect_eq(get("/3"), 200);
+	stream_discard_reply(s);
+	cr_expect_eq(open_descriptors(), before + 2);
+	filecache_limit(s->files, 1);
+	cr_expect_eq(open_descriptors(), before + 1);
+	filecache_clear(s->files);
+	cr_expect_eq(open_descriptors(), before);
+	cr_expect_eq(get("/1"), 200);
 }
