@@ -2,6 +2,7 @@
  * findings. Refuses to know which generation serves: that is reload's. */
 #include "master/generation.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "config/open.h"
 #include "config/read.h"
 #include "config/serve.h"
+#include "ipc/board.h"
 
 size_t generation_release_sockets(struct generation *g)
 {
@@ -55,6 +57,10 @@ static struct config *serve_directory(const struct generation_options *o, struct
 	return NULL;
 }
 
+/* The bound of the directive: a generation and the one before it have slots. */
+enum { WORKERS_MAX = 256 };
+static_assert(2 * WORKERS_MAX <= BOARD_SLOTS, "a reload fits");
+
 static unsigned count_workers(const struct config *c)
 {
 	cpu_set_t cpus;
@@ -62,6 +68,8 @@ static unsigned count_workers(const struct config *c)
 
 	if (n == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		n = CPU_COUNT(&cpus);
+	if (n > WORKERS_MAX)
+		n = WORKERS_MAX;
 	return n > 0 ? (unsigned)n : 1;
 }
 

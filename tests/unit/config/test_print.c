@@ -171,7 +171,7 @@ Test(print, explains_one)
 	} cases[] = {
 		{ "timeouts.idle",
 			{ "timeouts.idle (duration)", "100ms to 1d", "\"60s\"", "next request" } },
-		{ "workers", { "integer", "0 to 1024", "Default: 0", "CPU" } },
+		{ "workers", { "integer", "0 to 256", "Default: 0", "CPU" } },
 		{ "sigpipe", { "ignore, log or default", "Default: \"ignore\"", "kill", "word" } },
 		{ "sites[0].routes.1.files.root",
 			{ "sites.routes.files.root", "must be given", "path", "dot" } },

@@ -97,11 +97,11 @@ Test(read, wrong_types_and_bounds)
 		const char *text, *words;
 	} cases[] = {
 		{ "workers = \"2\";",
-			"workers: expected an integer from 0 to 1024|the string \"2\"" },
+			"workers: expected an integer from 0 to 256|the string \"2\"" },
 		{ "workers = 2.5;", "workers|fraction" },
 		{ "workers = true;", "workers|true" },
 		{ "workers = -1;", "workers|-1" },
-		{ "workers = 1025;", "workers|1025" },
+		{ "workers = 257;", "workers|257" },
 		{ "workers = 5000000000L;", "workers|5000000000" },
 		{ "user = 5;", "user|string" },
 		{ "sigpipe = \"Ignore\";", "sigpipe|\"ignore\", \"log\" or \"default\"" },

@@ -115,7 +115,7 @@ Test(table, expectations)
 	char text[240];
 
 	table_expected(table_find(STR("workers")), text, sizeof(text));
-	cr_expect_str_eq(text, "an integer from 0 to 1024");
+	cr_expect_str_eq(text, "an integer from 0 to 256");
 	table_expected(table_find(STR("timeouts.idle")), text, sizeof(text));
 	cr_expect_str_eq(text, "a duration from 100ms to 1d, in quotes, such as \"60s\"");
 	table_expected(table_find(STR("sigpipe")), text, sizeof(text));
