@@ -202,7 +202,7 @@ static void set_limits(struct worker *w, unsigned long nofile)
 		w->limits.connections = (unsigned)most;
 }
 
-/* Files that are only remembered must leave descriptors to connections and to what these ask for. */
+/* Files that are only remembered must leave descriptors to connections. */
 static void limit_files(struct filecache *files, unsigned long nofile)
 {
 	if (nofile / 4 < FILECACHE_ENTRIES)
