@@ -358,6 +358,18 @@ static bool is_duplicate(struct syntax *x, const struct lex_token *name)
 	return false;
 }
 
+/* What people write who come from another server, or from the names that --explain takes. */
+static int fail_equals(struct syntax *x, struct str name)
+{
+	if (is_punctuation(&x->now, '{'))
+		return fail(x, "\"=\" (a group is written NAME = { ... };)");
+	if (str_eq(x->now.text, STR(".")))
+		return fail(x, "\"=\" (the dot is written GROUP = { NAME = VALUE; };)");
+	if (x->now.kind == LEX_STRING && str_eq(name, STR("include")))
+		return fail(x, "\"=\" (another file comes in with @include \"FILE\")");
+	return fail(x, "\"=\"");
+}
+
 static int parse_setting(struct syntax *x)
 {
 	struct lex_token name = x->now;
@@ -370,7 +382,7 @@ static int parse_setting(struct syntax *x)
 		return -1;
 	advance(x);
 	if (x->now.kind != LEX_EQUALS)
-		return fail(x, "\"=\"");
+		return fail_equals(x, name.text);
 	advance(x);
 	x->key = name.text;
 	if (parse_value(x))
