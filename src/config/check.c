@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "base/names.h"
@@ -267,11 +268,28 @@ static void check_choices(const struct config *c, struct findings *f)
 			"reloads or stops");
 }
 
+static void check_descriptors(const struct config *c, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &c->limits.connections, NULL);
+	struct rlimit files;
+	unsigned fit;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	fit = config_connections_fit(files.rlim_max);
+	if (c->limits.connections > fit)
+		findings_warning(f, p.file, p.line,
+			"limits.connections is %u, but the descriptor limit of the process allows "
+			"%u; raise LimitNOFILE= of the unit, or lower the directive",
+			c->limits.connections, fit);
+}
+
 void config_check(struct config *c, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &c->sites, NULL);
 
 	check_choices(c, f);
+	check_descriptors(c, f);
 	check_listeners(c, f);
 	if (!c->nsites)
 		findings_error(f, ERR_CONFIG, p.file, p.line ? p.line : 1,

@@ -2,10 +2,12 @@
  * Refuses to read or judge anything. */
 #include "config/config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/names.h"
+#include "handler/filecache.h"
 #include "tls/sites.h"
 
 static void free_strings(char **v, size_t n)
@@ -126,6 +128,14 @@ struct config_place config_place_of(
 	if (low < c->nmarks && c->marks[low].target == target)
 		return c->marks[low].place;
 	return otherwise ? *otherwise : (struct config_place){ c->path, 0 };
+}
+
+unsigned config_connections_fit(unsigned long nofile)
+{
+	unsigned long ours = 64 + FILECACHE_ENTRIES;
+	unsigned long fit = nofile > 2 * ours ? nofile - ours : nofile / 2;
+
+	return fit < UINT_MAX ? (unsigned)fit : UINT_MAX;
 }
 
 bool config_site_is_on(const struct config_site *site, const struct config_listener *listener)

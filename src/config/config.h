@@ -135,6 +135,10 @@ void config_free(struct config *c); /* NULL and half-built are fine; closes what
 struct config_place config_place_of(
 	const struct config *c, const void *target, const struct config_place *otherwise);
 
+/* How many connections a worker has descriptors for, of `nofile` in all: the rest is for logs,
+ * roots, remembered files. */
+unsigned config_connections_fit(unsigned long nofile);
+
 /* Does `site` answer on `listener`? The rule of CONTRACT "none named: ...". */
 bool config_site_is_on(const struct config_site *site, const struct config_listener *listener);
 

@@ -46,10 +46,7 @@ void logs_collect(struct config *c, struct findings *f)
 		add(c, c->log_path, f);
 	for (size_t i = 0; i < c->nsites; i++)
 		point(c, &c->sites[i].access, f);
-	/* The global access log is no site's where every site has its own. */
-	for (size_t i = 0; i < c->nlog_files; i++)
-		if (c->access.path && !strcmp(c->log_files[i].path, c->access.path))
-			c->access.file = &c->log_files[i];
+	point(c, &c->access, f); /* also for what ends before it has a site */
 }
 
 struct config_place logs_place(const struct config *c, const char *path)

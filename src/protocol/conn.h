@@ -68,8 +68,9 @@ struct conn_env {
 	const struct conn_limits *limits;
 	struct filecache *files;
 	route_fn *route;
-	/* Name and access log of what tls/sites or a route chose; site may be NULL. */
-	void (*site_facts)(const void *site, struct str *ret_name, struct access_log **ret_log);
+	/* Name and access log of what tls/sites or a route chose; NULL: nothing was chosen. */
+	void (*site_facts)(const struct conn_env *, const void *site, struct str *ret_name,
+		struct access_log **ret_log);
 	void (*on_gone)(struct conn_env *); /* after a connection has ended */
 	unsigned worker, generation;
 	bool draining;  /* answer with Connection: close */

@@ -16,7 +16,7 @@ static struct access_log *log_of(struct conn *c, const void *site, struct str *r
 {
 	struct access_log *log;
 
-	c->env->site_facts(site, ret_name, &log);
+	c->env->site_facts(c->env, site, ret_name, &log);
 	if (!log || log->target == LOG_TARGET_OFF)
 		return NULL;
 	c->env->log_dirty = true;

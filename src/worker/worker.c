@@ -26,16 +26,19 @@
 enum {
 	DRAIN_TICK_MS = 100,
 	LOG_FLUSH_MS = 100,
-	ORPHAN_IDLE_MS = 500,     /* the master is dead: nobody will send the next message */
-	DESCRIPTORS_OF_OURS = 64, /* kept from connections, besides the file cache's */
+	ORPHAN_IDLE_MS = 500, /* the master is dead: nobody will send the next message */
 };
 
-static void site_facts(const void *site, struct str *ret_name, struct access_log **ret_log)
+static void site_facts(const struct conn_env *env, const void *site, struct str *ret_name,
+	struct access_log **ret_log)
 {
+	const struct worker *w =
+		(const struct worker *)((const char *)env - offsetof(struct worker, env));
 	const struct route_site *s = site;
 
+	/* What ends before a site is known goes to the log of those that have none of their own. */
 	*ret_name = str_of(s ? s->name : "");
-	*ret_log = s ? (struct access_log *)(uintptr_t)s->access : NULL;
+	*ret_log = (struct access_log *)(uintptr_t)(s ? s->access : &w->inherit->config->access);
 }
 
 static void flush_logs(struct worker *w)
@@ -186,6 +189,8 @@ static void serve(struct worker *w)
 
 static bool any_access_log(const struct config *c)
 {
+	if (c->access.target != LOG_TARGET_OFF)
+		return true;
 	for (size_t i = 0; i < c->nsites; i++)
 		if (c->sites[i].access.target != LOG_TARGET_OFF)
 			return true;
@@ -194,12 +199,11 @@ static bool any_access_log(const struct config *c)
 
 static void set_limits(struct worker *w, unsigned long nofile)
 {
-	unsigned long ours = DESCRIPTORS_OF_OURS + FILECACHE_ENTRIES;
-	unsigned long most = nofile > 2 * ours ? nofile - ours : nofile / 2;
+	unsigned most = config_connections_fit(nofile);
 
 	w->limits = w->inherit->config->limits;
 	if (w->limits.connections > most)
-		w->limits.connections = (unsigned)most;
+		w->limits.connections = most; /* config/check has warned */
 }
 
 /* Files that are only remembered must leave descriptors to connections. */

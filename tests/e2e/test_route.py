@@ -3,6 +3,7 @@ import json
 import re
 import select
 import signal
+import socket
 import ssl
 import time
 import unittest
@@ -380,6 +381,16 @@ class Access(TestCase):
         self.assertEqual([failed[k] for k in ("event", "sni", "alert")],
                          ["handshake_failed", "localhost", 48])   # unknown_ca
         self.assertEqual([events[4][k] for k in ("event", "requests")], ["close", 0])
+
+    def test_json_of_a_handshake_that_found_no_site(self):
+        with self.daemon("json") as d:
+            with socket.create_connection(("127.0.0.1", d.port)) as s:
+                s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while s.recv(4096):
+                    pass
+            failed = json.loads(self.lines(d, 1)[0])
+        self.assertEqual([failed[k] for k in ("event", "client", "sni", "reason")],
+                         ["handshake_failed", "127.0.0.1", "", "http_request"])
 
     def test_json_of_a_plain_connection(self):
         with self.daemon("json") as d:

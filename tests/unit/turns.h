@@ -1,4 +1,4 @@
-/* Turns of an event loop that never wait: a descriptor that is always ready keeps the loop awake. */
+/* Turns of an event loop that never wait: a descriptor that is always ready keeps it awake. */
 #ifndef LATCH_TESTS_TURNS_H
 #define LATCH_TESTS_TURNS_H
 

@@ -1,6 +1,8 @@
 /* What must hold between the parts. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include "conf.h"
 
@@ -253,6 +255,19 @@ Test(check, warnings)
 		       "\"x\";" ROUTES " } );");
 	cr_expect(conf_has_warning(&t, 2, "no routes"), "%s", conf_findings(&t));
 	cr_expect(conf_has_warning(&t, 3, "passphrase_file"));
+}
+
+Test(check, connections_that_descriptors_do_not_allow)
+{
+	struct rlimit files;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max = 300;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	conf_check(&t, "limits = { connections = 151; };\n" CONF_PLAIN);
+	cr_expect(conf_has_warning(&t, 1, "descriptor limit"), "%s", conf_findings(&t));
+	conf_check(&t, "limits = { connections = 150; };\n" CONF_PLAIN);
+	cr_expect_not(conf_has_warning(&t, 1, "descriptor limit"));
 }
 
 Test(check, half_read_configurations_do_not_crash)

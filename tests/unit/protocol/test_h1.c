@@ -26,9 +26,10 @@ static int peer;
 static unsigned gone;
 static char body_text[200000];
 
-static void site_facts(const void *site, struct str *ret_name, struct access_log **ret_log)
+static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
+	struct access_log **ret_log)
 {
-	(void)site;
+	(void)e, (void)site;
 	*ret_name = (struct str){ NULL, 0 };
 	*ret_log = NULL;
 }

@@ -31,9 +31,10 @@ static struct closing_policy policy = { CLOSING_LENIENT, 500 };
 static struct conn_listener listener = { .name = "test", .policy = &policy };
 static SSL_CTX *client;
 
-static void site_facts(const void *site, struct str *ret_name, struct access_log **ret_log)
+static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
+	struct access_log **ret_log)
 {
-	(void)site;
+	(void)e, (void)site;
 	*ret_name = (struct str){ NULL, 0 };
 	*ret_log = NULL;
 }

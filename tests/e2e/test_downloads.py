@@ -1,0 +1,84 @@
+"""100 MiB, byte for byte, through curl and latch, alone and many at a time; and what one slow
+client costs the others."""
+import random
+import subprocess
+import time
+
+from harness import LATCH, PATIENCE, VARIANT, Latchd, TestCase, certificates
+
+SIZE = (8 if VARIANT == "asan" else 100) << 20
+CONNECTIONS = (1, 16, 64)
+
+
+class Downloads(TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Latchd()
+        block = random.Random(1).randbytes(1 << 20)
+        with open(cls.daemon.www / "big.bin", "wb") as f:
+            for i in range(SIZE >> 20):
+                f.write(i.to_bytes(4, "big") + block[4:])  # no two MiB are the same
+        cls.daemon.put("small.txt", b"small")
+        cls.daemon.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.stop()
+
+    def client(self, name):
+        d, ca = self.daemon, certificates() / "ca.pem"
+        return {
+            "curl": f"curl -sS --resolve localhost:{d.port}:127.0.0.1 --cacert {ca}",
+            "latch": f"{LATCH} -q --connect 127.0.0.1:{d.port} --shutdown strict --ca {ca}",
+        }[name]
+
+    def download(self, name, connections):
+        """So many at once, each compared with the file while it comes."""
+        command = (
+            f"set -o pipefail; {self.client(name)} {self.daemon.url('/big.bin')}"
+            f" | cmp - {self.daemon.www}/big.bin"
+        )
+        running = [
+            subprocess.Popen(
+                ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            for _ in range(connections)
+        ]
+        for process in running:
+            said, _ = process.communicate(timeout=PATIENCE * 15)
+            self.assertEqual(process.returncode, 0, said)
+
+    def test_curl(self):
+        for n in CONNECTIONS:
+            with self.subTest(connections=n):
+                self.download("curl", n)
+
+    def test_latch(self):
+        for n in CONNECTIONS:
+            with self.subTest(connections=n):
+                self.download("latch", n)
+
+    def test_all_that_was_sent_is_counted(self):
+        before = self.daemon.status()["bytes_sent_total"]
+        self.download("curl", 1)
+        self.daemon.wait_status(lambda s: s["bytes_sent_total"] - before > SIZE)
+
+    def test_a_client_of_1_mib_a_second_holds_nobody_up(self):
+        """It is in mid-download all the while; every worker goes on to serve others."""
+        d = self.daemon
+        slow = subprocess.Popen(
+            [*self.client("curl").split(), "--limit-rate", "1M", "-o/dev/null", d.url("/big.bin")]
+        )
+        try:
+            d.wait_status(lambda s: s["connections_active"] >= 2, "the slow one to be there")
+            slowest = 0.0
+            for _ in range(200):
+                began = time.monotonic()
+                self.assertEqual(d.fetch("/small.txt").body, b"small")
+                slowest = max(slowest, time.monotonic() - began)
+            self.assertIsNone(slow.poll(), "it ended before the others were served")
+            # Nobody waited for a share of the slow one's time, which is 8 seconds and more.
+            self.assertLess(slowest, PATIENCE / 4)
+        finally:
+            slow.kill()
+            slow.wait()
