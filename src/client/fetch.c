@@ -266,6 +266,8 @@ static void describe_end(const struct fetch *f, const struct verdict *v, struct 
 	else if (f->stage == VERDICT_CONTENT || f->stage == VERDICT_UNTIL_CLOSE)
 		outcome_set(
 			e, OUTCOME_OTHER, "%s; %" PRIu64 " bytes came", e->text, f->body.content);
+	else if (f->stage == VERDICT_SILENT && !f->url->tls)
+		outcome_set(e, OUTCOME_OTHER, "%s; if this port speaks TLS, use https://", e->text);
 }
 
 static enum outcome judge(struct fetch *f, struct err *e)

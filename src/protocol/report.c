@@ -118,8 +118,9 @@ void report_handshake(struct conn *c, const char *word, const char *sentence, in
 
 	board_add(c->env->counters->handshakes_failed, 1);
 	if (log_is_on(LOG_LEVEL_INFO) && log_rate_pass(&c->env->handshake_trouble))
-		log_info("client %s on %s: TLS handshake failed: %s (server name \"%s\")", client,
-			c->listener->name, sentence, sni);
+		log_info("client %s on %s: TLS handshake failed: %s (%s%s)", client,
+			c->listener->name, sentence, sni[0] ? "server name " : "no server name",
+			sni);
 	log = log_of(c, c->session.site, &site);
 	if (log)
 		access_write_handshake(log, &event);
