@@ -170,16 +170,17 @@ static void check_redirect(const struct config *c, const struct config_route *r,
 
 static void check_handler(const struct config *c, struct config_route *r, struct findings *f)
 {
-	int n = r->has_files + r->has_redirect + r->has_status;
+	int n = r->has_files + r->has_redirect + r->has_status + r->has_metrics;
 
 	r->handler = r->has_files      ? CONFIG_HANDLER_FILES
 		     : r->has_redirect ? CONFIG_HANDLER_REDIRECT
 		     : r->has_status   ? CONFIG_HANDLER_STATUS
+		     : r->has_metrics  ? CONFIG_HANDLER_METRICS
 				       : CONFIG_HANDLER_NONE;
 	if (n != 1)
 		findings_error(f, ERR_CONFIG, r->place.file, r->place.line,
-			"the route \"%.100s\" has %s; expected exactly one of files, redirect and "
-			"status",
+			"the route \"%.100s\" has %s; expected exactly one of files, redirect, "
+			"status and metrics",
 			r->path ? r->path : "", n ? "several handlers" : "no handler");
 	if (r->has_files)
 		check_files(c, r, f);

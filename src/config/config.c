@@ -83,6 +83,7 @@ static void opened_done(struct config *c)
 		buf_done(&c->log_files[i].pending);
 	}
 	free(c->log_files);
+	free(c->metrics.certificates);
 	if (c->serve_pem)
 		explicit_bzero(c->serve_pem, strlen(c->serve_pem));
 	free(c->serve_pem);

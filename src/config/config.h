@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "handler/files.h"
+#include "handler/metrics.h"
 #include "handler/redirect.h"
 #include "handler/route.h"
 #include "net/sock.h"
@@ -54,14 +55,15 @@ enum config_handler {
 	CONFIG_HANDLER_NONE,
 	CONFIG_HANDLER_FILES,
 	CONFIG_HANDLER_REDIRECT,
-	CONFIG_HANDLER_STATUS
+	CONFIG_HANDLER_STATUS,
+	CONFIG_HANDLER_METRICS
 };
 
 struct config_route {
 	struct config_place place;
 	char *path;
-	bool has_files, has_redirect,
-		has_status;  /* as written; config/check makes `handler` of it */
+	/* As written; config/check makes `handler` of it. */
+	bool has_files, has_redirect, has_status, has_metrics;
 	bool files_are_open; /* files.root_fd is ours */
 	enum config_handler handler;
 	struct files_options files;
@@ -124,6 +126,7 @@ struct config {
 	struct log_file
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
+	struct metrics_options metrics; /* of all routes that have them */
 	char *serve_pem; /* --serve: leaf and key in memory */
 	char *serve_ca_path;
 };

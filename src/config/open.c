@@ -15,6 +15,7 @@
 #include "config/logs.h"
 #include "config/open_tls.h"
 #include "handler/status.h"
+#include "tls/facts.h"
 #include "tls/sites.h"
 
 static void out_of_memory(struct findings *f)
@@ -116,7 +117,7 @@ out:
 	free(places);
 }
 
-static struct route make_route(const struct config_route *r)
+static struct route make_route(const struct config *c, const struct config_route *r)
 {
 	struct route route = {
 		.path = r->path,
@@ -135,6 +136,10 @@ static struct route make_route(const struct config_route *r)
 		route.handle = redirect_handle;
 		route.options = &r->redirect;
 		break;
+	case CONFIG_HANDLER_METRICS:
+		route.handle = metrics_handle;
+		route.options = &c->metrics;
+		break;
 	case CONFIG_HANDLER_STATUS:
 	case CONFIG_HANDLER_NONE:
 		route.handle = status_handle;
@@ -143,14 +148,14 @@ static struct route make_route(const struct config_route *r)
 	return route;
 }
 
-static int build_site(struct config_site *site)
+static int build_site(const struct config *c, struct config_site *site)
 {
 	struct route *routes = calloc(site->nroutes + 1, sizeof(*routes));
 
 	if (!routes)
 		return -1;
 	for (size_t i = 0; i < site->nroutes; i++)
-		routes[i] = make_route(&site->routes[i]);
+		routes[i] = make_route(c, &site->routes[i]);
 	route_sort(routes, site->nroutes);
 	site->serving = (struct route_site){
 		.name = site->names[0],
@@ -160,6 +165,37 @@ static int build_site(struct config_site *site)
 		.fields = site->headers,
 		.nfields = site->nheaders,
 	};
+	return 0;
+}
+
+/* By name, and the one that ends first before others of the same name. */
+static int compare_certificates(const void *a, const void *b)
+{
+	const struct metrics_certificate *x = a, *y = b;
+	int r = strcmp(x->site, y->site);
+
+	return r ? r : (x->not_after > y->not_after) - (x->not_after < y->not_after);
+}
+
+static int build_metrics(struct config *c)
+{
+	struct metrics_options *m = &c->metrics;
+	size_t n = 0;
+
+	m->certificates = calloc(c->nsites + 1, sizeof(*m->certificates));
+	if (!m->certificates)
+		return -1;
+	for (size_t i = 0; i < c->nsites; i++)
+		if (c->sites[i].context)
+			m->certificates[n++] = (struct metrics_certificate){
+				c->sites[i].names[0],
+				tls_facts_not_after(c->sites[i].context),
+			};
+	qsort(m->certificates, n, sizeof(*m->certificates), compare_certificates);
+	/* Sites of two listeners may have the same name; a series may not be there twice. */
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || strcmp(m->certificates[i].site, m->certificates[i - 1].site))
+			m->certificates[m->ncertificates++] = m->certificates[i];
 	return 0;
 }
 
@@ -216,8 +252,10 @@ void config_open(
 		return;
 	if (!test)
 		logs_open(c, uid, gid, f);
+	if (build_metrics(c))
+		out_of_memory(f);
 	for (size_t i = 0; i < c->nsites; i++)
-		if (build_site(&c->sites[i]))
+		if (build_site(c, &c->sites[i]))
 			out_of_memory(f);
 	for (size_t i = 0; !f->errors && i < c->nlisteners; i++)
 		build_listener(c, &c->listeners[i], f);

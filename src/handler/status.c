@@ -12,24 +12,6 @@
 
 enum { STATUS_SIZE_MAX = 224 * 1024 };
 
-static const char *const state_name[] = {
-	[BOARD_FREE] = "free",
-	[BOARD_STARTING] = "starting",
-	[BOARD_SERVING] = "serving",
-	[BOARD_DRAINING] = "draining",
-};
-
-/* In the order of enum closure of tls/closing, which writes these counters. */
-static const char *const closure_name[] = { NULL, "clean", "truncated", "reset", "timeout",
-	"local" };
-
-static const char *const class_name[BOARD_STATUS_CLASSES] = { NULL, "1xx", "2xx", "3xx", "4xx",
-	"5xx" };
-
-enum { CLOSURES = sizeof(closure_name) / sizeof(closure_name[0]) };
-
-_Static_assert((int)CLOSURES <= (int)BOARD_CLOSURES, "the board has no room for every closure");
-
 struct snapshot {
 	const struct board *board;
 	struct board_slot total;
@@ -45,9 +27,7 @@ static unsigned used_slots(const struct board *b)
 
 static const char *state_of(const struct board_slot *s)
 {
-	uint32_t state = board_get(s->state);
-
-	return state < sizeof(state_name) / sizeof(state_name[0]) ? state_name[state] : "unknown";
+	return board_state_name(board_get(s->state));
 }
 
 static void take_snapshot(struct snapshot *shot, const struct board *board)
@@ -97,13 +77,23 @@ static void json_handshakes(struct json *j, const struct board_slot *t)
 	json_object_close(j);
 }
 
-static void json_named(struct json *j, const char *key, const char *const *names,
-	const uint64_t *counters, size_t n)
+typedef const char *name_fn(unsigned i);
+
+static const char *class_name(unsigned class)
+{
+	static const char *const names[BOARD_STATUS_CLASSES] = { NULL, "1xx", "2xx", "3xx", "4xx",
+		"5xx" };
+
+	return names[class];
+}
+
+static void json_named(struct json *j, const char *key, name_fn *name, const uint64_t *counters,
+	unsigned n)
 {
 	json_object_open(j, key);
-	for (size_t i = 0; i < n; i++)
-		if (names[i])
-			json_uint(j, names[i], counters[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (name(i))
+			json_uint(j, name(i), counters[i]);
 	json_object_close(j);
 }
 
@@ -134,7 +124,7 @@ static bool write_json(struct buf *out, const struct snapshot *shot)
 	json_uint(&j, "requests_total", t->requests);
 	json_named(&j, "responses", class_name, t->responses, BOARD_STATUS_CLASSES);
 	json_uint(&j, "bytes_sent_total", t->bytes_sent);
-	json_named(&j, "closures_total", closure_name, t->closures, CLOSURES);
+	json_named(&j, "closures_total", board_closure_name, t->closures, BOARD_CLOSURES);
 	json_uint(&j, "sigpipe_total", t->sigpipes);
 	json_object_close(&j);
 	return json_ok(&j) && buf_append(out, "\n", 1);
@@ -182,13 +172,13 @@ static bool html_row(struct buf *out, const char *name, uint64_t value)
 		(unsigned long long)value);
 }
 
-static bool html_rows(struct buf *out, const char *const *names, const uint64_t *values, size_t n)
+static bool html_rows(struct buf *out, name_fn *name, const uint64_t *values, unsigned n)
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < n; i++)
-		if (names[i])
-			ok = ok && html_row(out, names[i], values[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (name(i))
+			ok = ok && html_row(out, name(i), values[i]);
 	return ok;
 }
 
@@ -233,7 +223,8 @@ static bool html_tls(struct buf *out, const struct snapshot *shot)
 	       html_row(out, "TLS 1.2, full", t->handshakes_full_12) &&
 	       html_row(out, "TLS 1.2, resumed", t->handshakes_resumed_12) &&
 	       html_row(out, "failed", t->handshakes_failed) && html_group_end(out) &&
-	       html_group(out, "Closures") && html_rows(out, closure_name, t->closures, CLOSURES) &&
+	       html_group(out, "Closures") &&
+	       html_rows(out, board_closure_name, t->closures, BOARD_CLOSURES) &&
 	       html_group_end(out);
 }
 

@@ -40,6 +40,30 @@ struct str http_reason(int status)
 	}
 }
 
+int http_status_index(int status)
+{
+	switch (status) {
+#define STATUS(code, phrase)                                                                       \
+	case code:                                                                                 \
+		return HTTP_STATUS_INDEX_##code;
+#include "http/status.def"
+#undef STATUS
+	default:
+		return -1;
+	}
+}
+
+int http_status_at(unsigned index)
+{
+	static const int codes[] = {
+#define STATUS(code, phrase) code,
+#include "http/status.def"
+#undef STATUS
+	};
+
+	return codes[index];
+}
+
 bool http_is_token(struct str s)
 {
 	return s.n > 0 && chars_span(s.p, s.n, CHARS_TOKEN) == s.n;

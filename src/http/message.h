@@ -17,6 +17,13 @@ struct http_error {
 	const char *reason;
 };
 
+enum {
+#define STATUS(code, phrase) HTTP_STATUS_INDEX_##code,
+#include "http/status.def"
+#undef STATUS
+	HTTP_STATUS_COUNT
+};
+
 enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 };
 
 enum http_method {
@@ -53,6 +60,10 @@ struct response_head {
 enum http_method http_method_of(struct str token);
 /* The phrase of status.def; "Unknown" for others. */
 struct str http_reason(int status);
+/* Which of the codes of status.def, in their order: below HTTP_STATUS_COUNT; -1: none. */
+int http_status_index(int status);
+/* The code at an index below HTTP_STATUS_COUNT. */
+int http_status_at(unsigned index);
 /* tchar of RFC 9110 section 5.6.2, and non-empty. */
 bool http_is_token(struct str s);
 /* A field value that may be sent: no CR, LF, NUL or other control but HTAB. */

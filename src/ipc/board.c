@@ -73,6 +73,61 @@ void board_release(struct board *b, unsigned slot)
 	board_set(b->slot[slot].state, (uint32_t)BOARD_FREE);
 }
 
+static bool is_named(const char *at, const char *name)
+{
+	size_t n = strnlen(name, BOARD_LISTENER_NAME - 1);
+
+	return memcmp(at, name, n) == 0 && at[n] == '\0';
+}
+
+void board_add_listener(struct board *b, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < BOARD_LISTENERS - 1 && b->listener[i][0] && !is_named(b->listener[i], name))
+		i++;
+	if (i == BOARD_LISTENERS - 1)
+		name = "other";
+	if (!b->listener[i][0])
+		memcpy(b->listener[i], name, strnlen(name, BOARD_LISTENER_NAME - 1));
+}
+
+unsigned board_listener(const struct board *b, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < BOARD_LISTENERS - 1 && !is_named(b->listener[i], name))
+		i++;
+	return i;
+}
+
+struct str board_listener_name(const struct board *b, unsigned i)
+{
+	assert(i < BOARD_LISTENERS);
+	return (struct str){ b->listener[i], strnlen(b->listener[i], BOARD_LISTENER_NAME) };
+}
+
+const char *board_state_name(uint32_t state)
+{
+	static const char *const names[] = {
+		[BOARD_FREE] = "free",
+		[BOARD_STARTING] = "starting",
+		[BOARD_SERVING] = "serving",
+		[BOARD_DRAINING] = "draining",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+const char *board_closure_name(unsigned closure)
+{
+	/* In the order of enum closure of tls/closing, which is above us. */
+	static const char *const names[BOARD_CLOSURES] = { NULL, "clean", "truncated", "reset",
+		"timeout", "local" };
+
+	return closure < BOARD_CLOSURES ? names[closure] : NULL;
+}
+
 /* Where the 64-bit counters are that sums are made of; all of them but the gauges. */
 static const struct {
 	size_t offset, count;
@@ -82,6 +137,7 @@ static const struct {
 		offsetof(struct board_slot, field), n                                              \
 	}
 	COUNTER(connections, 1),
+	COUNTER(accepted, BOARD_LISTENERS),
 	COUNTER(handshakes_full_12, 1),
 	COUNTER(handshakes_full_13, 1),
 	COUNTER(handshakes_resumed_12, 1),
@@ -89,6 +145,7 @@ static const struct {
 	COUNTER(handshakes_failed, 1),
 	COUNTER(requests, 1),
 	COUNTER(responses, BOARD_STATUS_CLASSES),
+	COUNTER(codes, BOARD_CODES),
 	COUNTER(bytes_sent, 1),
 	COUNTER(closures, BOARD_CLOSURES),
 	COUNTER(sigpipes, 1),

@@ -12,9 +12,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 enum { BOARD_TICK_MS = 1000, BOARD_STALE_MS = 2000 };
-enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6 };
+enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6, BOARD_CODES = 48 };
+/* Listeners by name; the last one stands for all that came when the others were taken. */
+enum { BOARD_LISTENERS = 32, BOARD_LISTENER_NAME = 64 };
 
 enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_SERVING, BOARD_DRAINING };
 
@@ -29,11 +32,13 @@ struct board_slot {
 	int64_t beat_ms;    /* CLOCK_MONOTONIC of the last turn or tick */
 	/* counters */
 	uint64_t connections;
+	uint64_t accepted[BOARD_LISTENERS]; /* of them, by board_listener() */
 	uint64_t handshakes_full_12, handshakes_full_13;
 	uint64_t handshakes_resumed_12, handshakes_resumed_13;
 	uint64_t handshakes_failed;
 	uint64_t requests;
 	uint64_t responses[BOARD_STATUS_CLASSES]; /* [2] is 2xx */
+	uint64_t codes[BOARD_CODES]; /* responses by http_status_index() */
 	uint64_t bytes_sent;
 	uint64_t closures[BOARD_CLOSURES]; /* by enum closure of tls/closing */
 	uint64_t sigpipes;
@@ -48,6 +53,7 @@ struct board {
 	uint32_t reloads_ok, reloads_failed;
 	uint32_t last_reload_ok;
 	uint32_t nslots; /* slots from 0 that were ever used */
+	char listener[BOARD_LISTENERS][BOARD_LISTENER_NAME]; /* names; "": never used */
 	struct board_slot slot[BOARD_SLOTS];
 };
 
@@ -68,6 +74,19 @@ int board_take(struct board *b, uint32_t generation);
 void board_claim(struct board *b, unsigned slot, uint32_t generation);
 /* Master: after the holder is reaped: gauges to zero, state FREE. */
 void board_release(struct board *b, unsigned slot);
+
+/* Master: gives a listener of this name its place in `accepted`, which it keeps for good, so that
+ * its counter goes on over reloads. */
+void board_add_listener(struct board *b, const char *name);
+/* The place of a listener; the last one if it has none of its own. */
+unsigned board_listener(const struct board *b, const char *name);
+/* What stands at a place; n is 0 where nothing does. */
+struct str board_listener_name(const struct board *b, unsigned i);
+
+/* "free", "starting", ...; "unknown" for what no worker should have written. */
+const char *board_state_name(uint32_t state);
+/* By index of `closures`; NULL where there is none. */
+const char *board_closure_name(unsigned closure);
 
 /* Sums of all slots, as one slot; gauges are sums over holders, `state` and the like are zero. */
 void board_total(const struct board *b, struct board_slot *ret);

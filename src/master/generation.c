@@ -124,6 +124,8 @@ struct generation *generation_new(
 	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
 	if (!g->listener_fds)
 		goto failed;
+	for (size_t i = 0; i < g->config->nlisteners; i++)
+		board_add_listener(o->slots->board, g->config->listeners[i].name);
 	g->opened = o->sockets->n - sockets_before;
 	if (fork_workers(g, uid, gid, news, &e) == 0)
 		return g;

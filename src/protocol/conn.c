@@ -89,13 +89,15 @@ static void count_bytes(struct conn *c)
 void conn_stream_close(struct conn *c)
 {
 	struct stream *s = c->stream;
-	int class = s->response.status / 100;
+	int class = s->response.status / 100, code = http_status_index(s->response.status);
 
 	if (c->env->timed)
 		report_request(c, s);
 	board_add(c->env->counters->requests, 1);
 	if (class > 0 && class < BOARD_STATUS_CLASSES)
 		board_add(c->env->counters->responses[class], 1);
+	if (code >= 0)
+		board_add(c->env->counters->codes[code], 1);
 	count_bytes(c);
 	c->content_sent += s->sent;
 	stream_clear(s);
@@ -384,6 +386,7 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 	env->all = c;
 	env->live++;
 	board_add(env->counters->connections, 1);
+	board_add(env->counters->accepted[listener->place], 1);
 	board_set(env->counters->live, env->live);
 	if (listener->context)
 		conn_enter(c, CONN_HANDSHAKE, "shaking hands", LOOP_READ);

@@ -56,6 +56,7 @@ struct conn_listener {
 	const struct closing_policy *policy;
 	void *routes; /* for route_fn */
 	unsigned port;
+	unsigned place; /* board_listener() of it */
 };
 
 /* What all connections of a worker share; part of struct worker. */

@@ -167,6 +167,7 @@ int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const
 		l->conn.context = c->tls ? tls_sites_context(c->tls_sites) : NULL;
 		l->conn.policy = &c->shutdown;
 		l->conn.routes = (void *)(uintptr_t)&c->routes;
+		l->conn.place = board_listener(in->board, c->name);
 		l->conn.port = sock_local_port(l->watch.fd);
 	}
 	a->poke.fd = in->pokes[in->slot];

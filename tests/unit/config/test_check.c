@@ -173,7 +173,7 @@ Test(check, routes)
 		{ "path = \"/a//b\"; status = {};", "no request can match" },
 		{ "path = \"/a?b\"; status = {};", "no request can match" },
 		{ "path = \"/..\"; status = {};", "no request can match" },
-		{ "path = \"/a\";", "no handler|files, redirect and status" },
+		{ "path = \"/a\";", "no handler|files, redirect, status and metrics" },
 		{ "path = \"/a\"; status = {}; redirect = { to = \"/\"; };", "several handlers" },
 		{ "path = \"/\"; status = {};", "another route|line 3" },
 		{ "path = \"/a\"; redirect = { to = \"\"; };", "\"to\" is empty" },

@@ -367,3 +367,28 @@ Test(open, prepare_gives_all_or_nothing)
 	for (size_t i = 1; i < t.f.n; i++)
 		cr_expect_leq(t.f.v[i - 1].err.line, t.f.v[i].err.line, "in order");
 }
+
+/* Sites of two listeners may have the same name; a series may not be there twice. */
+Test(open, metrics_know_each_certificate_once)
+{
+	static const char pair[] = "certificate = \"a.pem\"; private_key = \"a.key\";";
+	const struct config_site *site;
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		"%s listeners = ( { name = \"s\"; address = \"127.0.0.1:1\"; },"
+		"{ name = \"t\"; address = \"127.0.0.1:2\"; } );\n"
+		"sites = ( { names = [ \"localhost\" ]; listeners = [ \"s\" ]; %s"
+		" routes = ( { path = \"/\"; metrics = {}; } ); },"
+		"{ names = [ \"localhost\" ]; listeners = [ \"t\" ]; %s"
+		" routes = ( { path = \"/\"; status = {}; } ); } );\n",
+		USER, pair, pair);
+	conf_open(&t, text);
+	cr_assert_eq(t.f.n, 0, "%s", conf_findings(&t));
+	site = &t.c->sites[0];
+	cr_expect_eq(site->serving.routes[0].handle, metrics_handle);
+	cr_expect_eq(site->serving.routes[0].options, &t.c->metrics);
+	cr_assert_eq(t.c->metrics.ncertificates, 1);
+	cr_expect_str_eq(t.c->metrics.certificates[0].site, "localhost");
+	cr_expect_gt(t.c->metrics.certificates[0].not_after, 0);
+}

@@ -72,7 +72,7 @@ static const char full[] =
 	"\"1.2.3.4\", \"::1\", \"2001:db8::/32\", \"0.0.0.0/0\", \"::/0\" ]; },\n"
 	"    { path = \"/r\"; redirect = { to = \"/\"; status = 302; }; deny = ( "
 	"\"::ffff:1.2.3.4\" ); },\n"
-	"    { path = \"/s\"; status = {}; } ); },\n"
+	"    { path = \"/s\"; status = {}; }, { path = \"/m\"; metrics = {}; } ); },\n"
 	"  { names = [ \"*\" ]; listeners = [ \"p\" ]; access = { target = \"stderr\"; }; routes "
 	"= (); },\n"
 	"  { names = [ \"d\" ]; certificates = ( { certificate = \"1\"; private_key = \"2\"; }, { "

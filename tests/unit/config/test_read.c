@@ -203,7 +203,6 @@ Test(read, directives_of_later_issues_are_unknown)
 		"listeners = ( { address = \"*:1\"; http2 = true; } );",
 		"listeners = ( { address = \"*:1\"; proxy_protocol = false; } );",
 		"sites = ( { names = []; client_auth = { }; } );",
-		"sites = ( { names = []; routes = ( { path = \"/\"; metrics = {}; } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; respond = {}; } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; headers = (); } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; "

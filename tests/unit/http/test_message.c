@@ -102,3 +102,12 @@ Test(message, rebase_leaves_other_bytes_alone)
 	cr_assert_eq(req.target.p, elsewhere);
 	cr_assert_null(req.authority.p);
 }
+
+Test(message, codes_and_their_indexes)
+{
+	for (unsigned i = 0; i < HTTP_STATUS_COUNT; i++)
+		cr_expect_eq(http_status_index(http_status_at(i)), (int)i);
+	cr_expect_eq(http_status_index(200), 1);
+	cr_expect_eq(http_status_index(0), -1);
+	cr_expect_eq(http_status_index(999), -1);
+}

@@ -1,5 +1,6 @@
 /* The board: slots, totals, balance, and the gate of the fair accept. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -246,4 +247,55 @@ Test(board, one_that_has_not_turned_since_it_was_poked_is_left_out)
 	board_set(b->slot[poked].turns, (uint64_t)8);
 	cr_expect_not(board_gate(b, mine, stuck, &relief), "it turned");
 	cr_expect_eq(relief, poked);
+}
+
+Test(board, listeners_keep_their_places)
+{
+	char name[2 * BOARD_LISTENER_NAME];
+
+	board_add_listener(b, "https");
+	board_add_listener(b, "http");
+	board_add_listener(b, "https");
+	cr_expect_eq(board_listener(b, "https"), 0);
+	cr_expect_eq(board_listener(b, "http"), 1);
+	cr_expect(str_eq(board_listener_name(b, 1), STR("http")));
+	cr_expect_eq(board_listener_name(b, 2).n, 0);
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	board_add_listener(b, name);
+	cr_expect_eq(board_listener(b, name), 2, "a long name is cut");
+	cr_expect_eq(board_listener_name(b, 2).n, BOARD_LISTENER_NAME - 1);
+}
+
+Test(board, listeners_that_have_no_place_share_the_last_one)
+{
+	char name[16];
+
+	for (int i = 0; i < BOARD_LISTENERS + 5; i++) {
+		snprintf(name, sizeof(name), "l%d", i);
+		board_add_listener(b, name);
+		cr_expect_eq(board_listener(b, name),
+			(unsigned)(i < BOARD_LISTENERS - 1 ? i : BOARD_LISTENERS - 1), "%s", name);
+	}
+	cr_expect(str_eq(board_listener_name(b, BOARD_LISTENERS - 1), STR("other")));
+	cr_expect(str_eq(board_listener_name(b, BOARD_LISTENERS - 2), STR("l30")));
+}
+
+Test(board, sums_listeners_and_codes)
+{
+	unsigned x = serving(1, 0), y = serving(1, 0);
+	struct board_slot sum;
+
+	b->slot[x].accepted[3] = 1;
+	b->slot[y].accepted[3] = 2;
+	b->slot[y].codes[BOARD_CODES - 1] = 4;
+	board_total(b, &sum);
+	cr_expect_eq(sum.accepted[3], 3);
+	cr_expect_eq(sum.codes[BOARD_CODES - 1], 4);
+}
+
+Test(board, names_of_states)
+{
+	cr_expect_str_eq(board_state_name(BOARD_SERVING), "serving");
+	cr_expect_str_eq(board_state_name(99), "unknown");
 }
