@@ -101,7 +101,8 @@ $(2)/liblatch.a: $$(objects_$(1))
 $$(programs:%=$(2)/%): $(2)/%: $(2)/obj/%.o $(2)/liblatch.a
 	$$(call say,LD,$$@) $$(link_command_$(1)) -o $$@ $$^ $$(LIBS)
 
-# Unit tests: one Criterion program a folder.
+# Unit tests: one Criterion program a folder. Criterion is looked for when it is needed: `make check`
+# may install it after `make demo` has configured.
 $(2)/unit/%.o: tests/unit/%.c $(2)/flags
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@) $$(compile_$(1)) $$(CRITERION_CFLAGS) -Itests/unit $$(if $$(WERROR),-Werror) \
@@ -139,6 +140,8 @@ run_e2e_$(1): tree_$(1)
 		LATCH_VARIANT=$(1) tests/e2e/run $$(E2E)
 endef
 
+CRITERION_CFLAGS = $(shell pkg-config --cflags criterion)
+CRITERION_LIBS = $(shell pkg-config --libs criterion)
 quote = '$(subst ','\'',$(1))'
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $(2);)
 .PHONY: always

@@ -177,7 +177,7 @@ class Reload(TestCase):
 
     def test_a_running_download_survives(self):
         big = b"x" * (16 << 20)
-        with Latchd(files={"big": big}) as d:
+        with Latchd(files={"big": big}, extra='reload = { drain = "1h"; };') as d:
             with d.peer(rcvbuf=4096) as p:
                 p.send_request("/big")
                 p._take_until(b"\r\n\r\n")
@@ -210,7 +210,7 @@ class Logs(TestCase):
 class Stop(TestCase):
     def test_term_lets_a_download_end(self):
         big = b"x" * (8 << 20)
-        d = Latchd(files={"big": big}).start()
+        d = Latchd(files={"big": big}, extra='reload = { drain = "1h"; };').start()
         with d.peer(rcvbuf=4096) as p:
             p.send_request("/big")
             p._take(100)
