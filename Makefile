@@ -36,6 +36,7 @@ config.status: configure
 configure: configure.ac
 	@tests/install-deps --missing build
 	autoconf -I /usr/local/share/aclocal -I /usr/share/aclocal -o $@ $<
+	@rm -f $@~
 
 # ---- what to build -----------------------------------------------------------------------------
 
