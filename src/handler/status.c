@@ -3,129 +3,29 @@
  * nothing. */
 #include "handler/status.h"
 
-#include <stdio.h>
-
 #include "base/buf.h"
-#include "base/clock.h"
-#include "base/json.h"
-#include "ipc/board.h"
+#include "ipc/facts.h"
 
 enum { STATUS_SIZE_MAX = 224 * 1024 };
 
 struct snapshot {
 	const struct board *board;
 	struct board_slot total;
-	int64_t uptime_s;
 };
-
-static unsigned used_slots(const struct board *b)
-{
-	uint32_t n = board_get(b->nslots);
-
-	return n < BOARD_SLOTS ? n : BOARD_SLOTS;
-}
-
-static const char *state_of(const struct board_slot *s)
-{
-	return board_state_name(board_get(s->state));
-}
 
 static void take_snapshot(struct snapshot *shot, const struct board *board)
 {
 	shot->board = board;
 	board_total(board, &shot->total);
-	shot->uptime_s = (int64_t)clock_wall() - (int64_t)board_get(board->started_wall);
-	if (shot->uptime_s < 0)
-		shot->uptime_s = 0; /* the wall clock was set back */
 }
 
-static void json_workers(struct json *j, const struct board *b)
+static bool write_json(struct buf *out, const struct board *b)
 {
-	json_array_open(j, "workers");
-	for (unsigned i = 0; i < used_slots(b); i++) {
-		const struct board_slot *s = &b->slot[i];
-
-		if (board_get(s->state) == BOARD_FREE)
-			continue;
-		json_object_open(j, NULL);
-		json_uint(j, "slot", i);
-		json_int(j, "pid", board_get(s->pid));
-		json_uint(j, "generation", board_get(s->generation));
-		json_str(j, "state", str_of(state_of(s)));
-		json_uint(j, "live", board_get(s->live));
-		json_bool(j, "accepting", board_get(s->accepting) != 0);
-		json_uint(j, "connections", board_get(s->connections));
-		json_uint(j, "requests", board_get(s->requests));
-		json_uint(j, "bytes_sent", board_get(s->bytes_sent));
-		json_object_close(j);
-	}
-	json_array_close(j);
-}
-
-static void json_handshakes(struct json *j, const struct board_slot *t)
-{
-	json_object_open(j, "handshakes_total");
-	json_object_open(j, "full");
-	json_uint(j, "1.2", t->handshakes_full_12);
-	json_uint(j, "1.3", t->handshakes_full_13);
-	json_object_close(j);
-	json_object_open(j, "resumed");
-	json_uint(j, "1.2", t->handshakes_resumed_12);
-	json_uint(j, "1.3", t->handshakes_resumed_13);
-	json_object_close(j);
-	json_uint(j, "failed", t->handshakes_failed);
-	json_object_close(j);
-}
-
-typedef const char *name_fn(unsigned i);
-
-static const char *class_name(unsigned class)
-{
-	static const char *const names[BOARD_STATUS_CLASSES] = { NULL, "1xx", "2xx", "3xx", "4xx",
-		"5xx" };
-
-	return names[class];
-}
-
-static void json_named(struct json *j, const char *key, name_fn *name, const uint64_t *counters,
-	unsigned n)
-{
-	json_object_open(j, key);
-	for (unsigned i = 0; i < n; i++)
-		if (name(i))
-			json_uint(j, name(i), counters[i]);
-	json_object_close(j);
-}
-
-static bool write_json(struct buf *out, const struct snapshot *shot)
-{
-	const struct board *b = shot->board;
-	const struct board_slot *t = &shot->total;
 	struct json j;
 
 	json_init(&j, out);
 	json_object_open(&j, NULL);
-	json_str(&j, "version", STR(LATCH_VERSION));
-	json_str(&j, "openssl", stream_tls_library());
-	json_uint(&j, "generation", board_get(b->generation));
-	json_int(&j, "uptime_seconds", shot->uptime_s);
-	json_workers(&j, b);
-	json_uint(&j, "worker_respawns_total", board_get(b->respawns));
-	json_object_open(&j, "reloads_total");
-	json_uint(&j, "ok", board_get(b->reloads_ok));
-	json_uint(&j, "failed", board_get(b->reloads_failed));
-	json_object_close(&j);
-	json_bool(&j, "last_reload_success", board_get(b->last_reload_ok) != 0);
-	json_uint(&j, "connections_total", t->connections);
-	json_uint(&j, "connections_active", t->live);
-	json_uint(&j, "accept_errors_total", t->accept_errors);
-	json_double(&j, "accept_imbalance", board_imbalance(b));
-	json_handshakes(&j, t);
-	json_uint(&j, "requests_total", t->requests);
-	json_named(&j, "responses", class_name, t->responses, BOARD_STATUS_CLASSES);
-	json_uint(&j, "bytes_sent_total", t->bytes_sent);
-	json_named(&j, "closures_total", board_closure_name, t->closures, BOARD_CLOSURES);
-	json_uint(&j, "sigpipe_total", t->sigpipes);
+	facts_write(&j, b, stream_tls_library());
 	json_object_close(&j);
 	return json_ok(&j) && buf_append(out, "\n", 1);
 }
@@ -172,7 +72,7 @@ static bool html_row(struct buf *out, const char *name, uint64_t value)
 		(unsigned long long)value);
 }
 
-static bool html_rows(struct buf *out, name_fn *name, const uint64_t *values, unsigned n)
+static bool html_rows(struct buf *out, facts_name_fn *name, const uint64_t *values, unsigned n)
 {
 	bool ok = true;
 
@@ -180,19 +80,6 @@ static bool html_rows(struct buf *out, name_fn *name, const uint64_t *values, un
 		if (name(i))
 			ok = ok && html_row(out, name(i), values[i]);
 	return ok;
-}
-
-/* "1.5 MiB", for people. */
-static const char *format_bytes(uint64_t n, char *dst, size_t size)
-{
-	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double v = (double)n;
-	unsigned i = 0;
-
-	for (; v >= 1024 && i + 1 < sizeof(unit) / sizeof(unit[0]); i++)
-		v /= 1024;
-	snprintf(dst, size, i ? "%.1f %s" : "%.0f %s", v, unit[i]);
-	return dst;
 }
 
 static bool html_traffic(struct buf *out, const struct snapshot *shot)
@@ -207,9 +94,9 @@ static bool html_traffic(struct buf *out, const struct snapshot *shot)
 		       board_imbalance(shot->board)) &&
 	       html_group_end(out) && html_group(out, "Requests") &&
 	       html_row(out, "answered", t->requests) &&
-	       html_rows(out, class_name, t->responses, BOARD_STATUS_CLASSES) &&
+	       html_rows(out, facts_class, t->responses, BOARD_STATUS_CLASSES) &&
 	       buf_appendf(out, "<tr><th scope=\"row\">sent</th><td>%s</td></tr>\n",
-		       format_bytes(t->bytes_sent, bytes, sizeof(bytes))) &&
+		       facts_format_bytes(t->bytes_sent, bytes, sizeof(bytes))) &&
 	       html_group_end(out);
 }
 
@@ -247,20 +134,21 @@ static bool html_workers(struct buf *out, const struct board *b)
 			 "<th>accepting</th><th>accepted</th><th>requests</th><th>sent</th>"
 			 "</tr></thead>\n<tbody>\n"));
 
-	for (unsigned i = 0; i < used_slots(b); i++) {
+	for (unsigned i = 0; i < facts_slots(b); i++) {
 		const struct board_slot *s = &b->slot[i];
 		char bytes[32];
 
 		if (board_get(s->state) == BOARD_FREE)
 			continue;
-		ok = ok && buf_appendf(out,
-				   "<tr><td>%u</td><td>%d</td><td>%u</td><td>%s</td><td>%u</td>"
-				   "<td>%s</td><td>%llu</td><td>%llu</td><td>%s</td></tr>\n",
-				   i, board_get(s->pid), board_get(s->generation), state_of(s),
-				   board_get(s->live), board_get(s->accepting) ? "yes" : "no",
-				   (unsigned long long)board_get(s->connections),
-				   (unsigned long long)board_get(s->requests),
-				   format_bytes(board_get(s->bytes_sent), bytes, sizeof(bytes)));
+		ok = ok &&
+		     buf_appendf(out,
+			     "<tr><td>%u</td><td>%d</td><td>%u</td><td>%s</td><td>%u</td>"
+			     "<td>%s</td><td>%llu</td><td>%llu</td><td>%s</td></tr>\n",
+			     i, board_get(s->pid), board_get(s->generation), facts_state(s),
+			     board_get(s->live), board_get(s->accepting) ? "yes" : "no",
+			     (unsigned long long)board_get(s->connections),
+			     (unsigned long long)board_get(s->requests),
+			     facts_format_bytes(board_get(s->bytes_sent), bytes, sizeof(bytes)));
 	}
 	return ok && buf_append_str(out, STR("</tbody>\n</table></div>\n"));
 }
@@ -268,7 +156,7 @@ static bool html_workers(struct buf *out, const struct board *b)
 static bool write_html(struct buf *out, const struct snapshot *shot)
 {
 	const struct board *b = shot->board;
-	long long up = shot->uptime_s;
+	long long up = facts_uptime(b);
 	struct str library = stream_tls_library();
 
 	return buf_append(out, html_head, sizeof(html_head) - 1) &&
@@ -326,7 +214,7 @@ void status_handle(struct stream *s, const void *options)
 	take_snapshot(&shot, s->board);
 	buf_init(&text, STATUS_SIZE_MAX);
 	json = wants_json(s);
-	ok = json ? write_json(&text, &shot) : write_html(&text, &shot);
+	ok = json ? write_json(&text, s->board) : write_html(&text, &shot);
 	if (ok)
 		copy = arena_alloc(&s->arena, buf_len(&text));
 	stream_add_field(s, STR("Cache-Control"), STR("no-store"));
