@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "client/ctl.h"
 #include "config/check.h"
 #include "config/open.h"
 #include "config/print.h"
@@ -44,6 +45,8 @@ static const char help[] =
 	"       latchd -T [-c FILE]             print the effective configuration\n"
 	"       latchd --explain [KEY]          what a directive means; all without KEY\n"
 	"       latchd --serve DIR [--port N]   serve DIR on https://localhost:8443\n"
+	"       latchd ctl reload|status|stop|reopen-logs\n"
+	"                                       talk to the running master\n"
 	"       latchd -V | -h                  version, this help\n"
 	"\n"
 	"  -c, --config FILE   default " DEFAULT_CONFIG "\n"
@@ -230,8 +233,11 @@ static int hold_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct command c = { 0 };
-	int code = parse_command(argc, argv, &c);
+	int code;
 
+	if (argc > 1 && !strcmp(argv[1], "ctl"))
+		return hold_standard_descriptors() < 0 ? ERR_SYSTEM : ctl_main(argc - 1, argv + 1);
+	code = parse_command(argc, argv, &c);
 	if (code)
 		return code;
 	if (hold_standard_descriptors() < 0)

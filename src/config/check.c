@@ -9,6 +9,7 @@
 
 #include "base/names.h"
 #include "config/check_site.h"
+#include "net/control.h"
 
 static unsigned port_of(const struct sock_address *a)
 {
@@ -261,6 +262,12 @@ static void check_choices(const struct config *c, struct findings *f)
 		findings_warning(f, p.file, p.line,
 			"workers run as root; a user of their own, such as \"latchd\", is much "
 			"safer");
+	p = config_place_of(c, &c->control, NULL);
+	if (c->control && strlen(c->control) > CONTROL_PATH_MAX)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"control = \"%.60s...\" is too long for a socket; expected at most %d "
+			"bytes",
+			c->control, CONTROL_PATH_MAX);
 	p = config_place_of(c, &c->reload_drain_ms, NULL);
 	if (c->reload_drain_ms == 0)
 		findings_warning(f, p.file, p.line,

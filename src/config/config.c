@@ -108,6 +108,7 @@ void config_free(struct config *c)
 	free(c->directory);
 	free(c->user);
 	free(c->group);
+	free(c->control);
 	free(c->log_path);
 	free(c->access.path);
 	free(c);

@@ -105,6 +105,7 @@ struct config {
 	bool user_is_set; /* named outright */
 	enum sigpipe_policy sigpipe;
 	struct closing_policy shutdown;
+	char *control; /* absolute, or "": none */
 	struct tls_options tls;
 	struct conn_timeouts timeouts;
 	struct conn_limits limits;

@@ -194,7 +194,9 @@ struct config *config_serve(const char *dir, unsigned port, struct findings *f)
 	c->nsites = c->sites[0].nroutes = 1;
 	c->directory = strdup("/");
 	fill_defaults(c, f);
-	if (c->directory && f->errors == before && !build(c, root, port) &&
+	free(c->control);
+	c->control = strdup("");
+	if (c->directory && c->control && f->errors == before && !build(c, root, port) &&
 		!set_owner(c, &st, dir, f) && !set_certificate(c, f)) {
 		free(root);
 		return c;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/answers.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "net/sock.h"
@@ -29,6 +30,7 @@ struct master {
 	const struct master_options *o;
 	sd_event *event;
 	struct reload reload;
+	struct answers answers;
 	enum master_state state;
 	sd_event_source *rotation;
 	int64_t rotated_ms; /* when the newest ticket key was made */
@@ -111,7 +113,9 @@ static void tell_status(struct master *m)
 static void on_committed(struct master *m)
 {
 	arm_rotation(m);
+	answers_listen(&m->answers);
 	notify_ready(new_status(m));
+	answers_verdict(&m->answers);
 	if (m->state != MASTER_STARTING)
 		return;
 	m->state = MASTER_RUNNING;
@@ -123,6 +127,7 @@ static void on_rejected(struct master *m)
 {
 	if (m->state == MASTER_RUNNING) {
 		notify_ready(new_status(m));
+		answers_verdict(&m->answers);
 		return;
 	}
 	m->code = m->reload.code;
@@ -165,9 +170,15 @@ static void stop(struct master *m, bool at_once)
 		reload_stop(&m->reload);
 	else
 		reload_drain(&m->reload);
+	answers_stopping(&m->answers);
 	notify_stopping(new_status(m));
 	if (reload_is_empty(&m->reload))
 		m->state = MASTER_GONE;
+}
+
+static void on_stop_asked(void *data)
+{
+	stop(data, false);
 }
 
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
@@ -263,6 +274,7 @@ static int loop(struct master *m)
 int master_run(const struct master_options *o)
 {
 	struct master m = { .o = o };
+	struct answers_options ao = { .reload = &m.reload, .stop = on_stop_asked, .data = &m };
 	struct err e;
 	int r;
 
@@ -285,7 +297,10 @@ int master_run(const struct master_options *o)
 		m.code = e.code;
 		goto out;
 	}
+	ao.event = m.event;
+	answers_init(&m.answers, &ao);
 	m.code = loop(&m);
+	answers_done(&m.answers, m.code);
 	if (m.code == 0)
 		log_notice("stopped");
 out:

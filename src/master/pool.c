@@ -346,6 +346,14 @@ bool pool_is_empty(const struct pool *p)
 	return p->alive == 0 && p->down == 0;
 }
 
+bool pool_has(const struct pool *p, pid_t pid)
+{
+	for (unsigned i = 0; p->members && i < p->o.n; i++)
+		if (p->members[i].pid > 0 && p->members[i].pid == pid)
+			return true;
+	return false;
+}
+
 static int on_deadline(sd_event_source *s, uint64_t now, void *data)
 {
 	struct pool *p = data;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "base/err.h"
@@ -71,6 +72,7 @@ void pool_drain(struct pool *p, unsigned idle_ms, int64_t limit_ms);
 void pool_stop(struct pool *p);
 void pool_kill(struct pool *p);
 bool pool_is_empty(const struct pool *p);
+bool pool_has(const struct pool *p, pid_t pid);
 /* Log file `index` is now `fd`, for every worker. */
 void pool_reopen_log(struct pool *p, unsigned index, int fd);
 /* Kills and reaps, blocking, what is left. NULL and half-built are fine. */

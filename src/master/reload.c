@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/findings.h"
+#include "config/changes.h"
 #include "tls/facts.h"
 #include "tls/ticket.h"
 
@@ -44,8 +44,9 @@ static void let_end(struct reload *r, struct generation *g)
 	r->draining = g;
 }
 
-static void log_commit(const struct generation *g, const struct generation *old, size_t closed)
+static void log_commit(struct reload *r, const struct generation *old, size_t closed)
 {
+	const struct generation *g = r->serving;
 	int64_t ms = (clock_us_now() - g->begun_us) / 1000;
 	char number[16], took[32];
 	struct log_field fields[2] = {
@@ -55,11 +56,13 @@ static void log_commit(const struct generation *g, const struct generation *old,
 
 	fields[0].value.n = (size_t)snprintf(number, sizeof(number), "%u", g->number);
 	fields[1].value.n = (size_t)snprintf(took, sizeof(took), "%lld", (long long)ms);
-	log_event(LOG_LEVEL_NOTICE, NULL, fields, 2,
+	snprintf(r->verdict, sizeof(r->verdict),
 		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners "
-		"(%zu opened, %zu closed)%s",
+		"(%zu opened, %zu closed)",
 		g->number, (long long)ms, g->pool.o.n, g->config->nsites, g->config->nlisteners,
-		g->opened, closed, old ? "; the one before drains" : "");
+		g->opened, closed);
+	log_event(LOG_LEVEL_NOTICE, NULL, fields, 2, "%s%s", r->verdict,
+		old ? "; the one before drains" : "");
 }
 
 static void commit(struct reload *r)
@@ -79,15 +82,19 @@ static void commit(struct reload *r)
 		board_add(r->board->reloads_ok, 1u);
 		board_set(r->board->last_reload_ok, 1u);
 	}
-	log_commit(g, old, closed);
-	if (old)
+	log_commit(r, old, closed);
+	if (old) {
+		config_changes(old->config, g->config, &r->changes);
 		let_end(r, old);
+	}
+	r->ended = time(NULL);
 	r->news(r, RELOAD_COMMITTED);
 }
 
 static void reject(struct reload *r, enum err_code code)
 {
 	r->code = code;
+	r->ended = time(NULL);
 	if (r->serving) {
 		board_add(r->board->reloads_failed, 1u);
 		board_set(r->board->last_reload_ok, 0u);
@@ -140,6 +147,7 @@ static void on_pool_news(struct pool *p, enum pool_news news)
 		assert(g == r->candidate);
 		log_err(LOG_LEVEL_ERROR, &p->failure);
 		code = p->failure.code;
+		findings_error(&r->findings, code, NULL, 0, "%s", p->failure.text);
 		rollback(r);
 		reject(r, code);
 		break;
@@ -165,6 +173,7 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	void (*news)(struct reload *r, enum reload_news news), struct err *e)
 {
 	*r = (struct reload){ .news = news };
+	buf_init(&r->changes, RELOAD_CHANGES_MAX);
 	r->board = board_new(e);
 	if (!r->board)
 		return -1;
@@ -180,9 +189,16 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	return 0;
 }
 
+static void forget_verdict(struct reload *r)
+{
+	findings_done(&r->findings);
+	buf_clear(&r->changes);
+	r->verdict[0] = '\0';
+	r->ended = 0;
+}
+
 void reload_begin(struct reload *r)
 {
-	struct findings f = { 0 };
 	enum err_code code;
 
 	if (r->ending)
@@ -196,18 +212,42 @@ void reload_begin(struct reload *r)
 				RELOAD_DRAINING_MAX);
 		return;
 	}
+	forget_verdict(r);
+	r->turn++;
 	if (r->serving)
 		r->news(r, RELOAD_BEGUN);
-	r->candidate = generation_new(&r->shared, r->number + 1, on_pool_news, &f);
-	log_findings(&f);
-	code = (enum err_code)findings_code(&f);
-	findings_done(&f);
+	r->candidate = generation_new(&r->shared, r->number + 1, on_pool_news, &r->findings);
+	log_findings(&r->findings);
+	code = (enum err_code)findings_code(&r->findings);
 	if (!r->candidate) {
 		reject(r, code ? code : ERR_INTERNAL);
 		return;
 	}
 	r->candidate->owner = r;
 	r->number++;
+}
+
+bool reload_is_capped(const struct reload *r, time_t *ret_until)
+{
+	int64_t soonest_us = INT64_MAX, left_us;
+
+	if (count_draining(r) < RELOAD_DRAINING_MAX)
+		return false;
+	for (const struct generation *g = r->draining; g; g = g->next)
+		if (g->pool.deadline_us && g->pool.deadline_us < soonest_us)
+			soonest_us = g->pool.deadline_us;
+	left_us = soonest_us == INT64_MAX ? 0 : soonest_us - clock_us_now();
+	*ret_until = time(NULL) + (left_us > 0 ? left_us / 1000000 + 1 : 0);
+	return true;
+}
+
+bool reload_has_worker(const struct reload *r, pid_t pid)
+{
+	for (const struct generation *g = r->draining; g; g = g->next)
+		if (pool_has(&g->pool, pid))
+			return true;
+	return (r->serving && pool_has(&r->serving->pool, pid)) ||
+	       (r->candidate && pool_has(&r->candidate->pool, pid));
 }
 
 static void end_all(struct reload *r, void (*end)(struct generation *g))
@@ -338,6 +378,8 @@ void reload_done(struct reload *r)
 	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
 	generation_free(r->serving);
 	r->candidate = r->serving = NULL;
+	findings_done(&r->findings);
+	buf_done(&r->changes);
 	sockets_done(&r->sockets);
 	slots_done(&r->slots);
 	ticket_ring_free(r->ring);

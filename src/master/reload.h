@@ -18,8 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "config/findings.h"
 #include "master/generation.h"
 #include "master/master.h"
 #include "master/pool.h"
@@ -29,6 +32,7 @@ enum {
 	RELOAD_DRAINING_MAX = 4,
 	RELOAD_IDLE_MS = 5000, /* for how long old workers await one more request */
 	RELOAD_STOP_IDLE_MS = 500,
+	RELOAD_CHANGES_MAX = 64 * 1024, /* bytes */
 };
 
 enum reload_news {
@@ -50,13 +54,23 @@ struct reload {
 	uint32_t number;             /* of the newest generation there was */
 	bool wanted;                 /* a reload waits for its turn */
 	bool ending;
+	uint64_t turn; /* how many transactions were begun, the start among them */
+	/* Of the last one, until the next begins: */
 	enum err_code code;
+	struct findings findings;
+	char verdict[256];  /* one line about a commit */
+	struct buf changes; /* lines: what a commit changed */
+	time_t ended;       /* 0: it runs */
 };
 
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
 	void (*news)(struct reload *r, enum reload_news news), struct err *e);
 /* The first start, or a reload; news says how it went, possibly before this returns. */
 void reload_begin(struct reload *r);
+/* So many generations drain that a reload has to wait; until when at the latest. */
+bool reload_is_capped(const struct reload *r, time_t *ret_until);
+/* Is it a worker, of whatever generation? */
+bool reload_has_worker(const struct reload *r, pid_t pid);
 /* No more reloads; all workers drain, bounded by reload.drain, and the listeners are closed. */
 void reload_drain(struct reload *r);
 /* The same at once. */

@@ -152,6 +152,7 @@ DEFAULT_CONFIG = """
 workers = 2;
 @USER@
 log = { level = "debug"; target = "stderr"; };
+control = "@DIR@/control.sock";
 listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
 @EXTRA@
 sites = ( { names = [ "localhost", "127.0.0.1" ]; default = true;
@@ -302,6 +303,10 @@ class Latchd:
                     f"latchd is not ready (exit {self.process.poll()}):\n{self.log.text()}"
                 )
 
+    def ctl(self, *args, **options):
+        """One run of `latchd ctl`; a CompletedProcess."""
+        return latchd("ctl", "-s", self.dir / "control.sock", *args, **options)
+
     def signal(self, number):
         self.process.send_signal(number)
 
@@ -443,10 +448,10 @@ def latch(*args, input=None, env=None):
     )
 
 
-def latchd(*args, cwd=None):
+def latchd(*args, cwd=None, prefix=()):
     """One run of the daemon that ends by itself (-t, -T, --explain ...)."""
     return subprocess.run(
-        [LATCHD, *map(str, args)],
+        [*prefix, LATCHD, *map(str, args)],
         capture_output=True,
         check=False,
         text=True,

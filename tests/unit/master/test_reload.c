@@ -19,7 +19,7 @@ enum { PATIENCE_MS = 20000 };
 static sd_event *event;
 static struct reload reload;
 static struct master_options options;
-static unsigned heard[4]; /* by enum reload_news */
+static unsigned heard[RELOAD_CHANGED + 1]; /* by enum reload_news */
 static char directory[] = "/tmp/latchd-test-XXXXXX";
 static char config_path[64], log_path[64], old_log_path[64];
 static const char *listeners = "{ name = \"a\"; address = \"127.0.0.1:0\"; tls = false; }";

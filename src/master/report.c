@@ -1,0 +1,262 @@
+/* The state of the service, for people and for programs. What the workers wrote to the board is
+ * printed as numbers, whatever it is; names come from the configuration alone. */
+#include "master/report.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "ipc/facts.h"
+#include "tls/facts.h"
+#include "tls/library.h"
+
+enum { DAY = 24 * 3600 };
+
+static time_t site_ends(const struct config_site *site)
+{
+	return site->context ? tls_facts_not_after(site->context) : 0;
+}
+
+static const char *site_name(const struct config_site *site)
+{
+	return site->nnames ? site->names[0] : "?";
+}
+
+/* Whole days left, rounded down; negative: expired. */
+static long long days_left(time_t end, time_t now)
+{
+	long long s = (long long)end - (long long)now;
+
+	return s >= 0 ? s / DAY : -((-s + DAY - 1) / DAY);
+}
+
+static unsigned live_of(const struct reload *r, const struct generation *g)
+{
+	unsigned live = 0;
+
+	for (unsigned i = 0; i < facts_slots(r->board); i++) {
+		const struct board_slot *s = &r->board->slot[i];
+
+		if (board_get(s->state) != BOARD_FREE && board_get(s->generation) == g->number)
+			live += board_get(s->live);
+	}
+	return live;
+}
+
+static long long seconds_left(const struct generation *g)
+{
+	int64_t us = g->pool.deadline_us ? g->pool.deadline_us - clock_us_now() : 0;
+
+	return us > 0 ? us / 1000000 + 1 : 0;
+}
+
+static const char *last_result(const struct reload *r)
+{
+	if (!r->ended)
+		return r->turn > 1 ? "running" : "starting";
+	return r->code ? "failed" : "ok";
+}
+
+/* The first error of the last transaction; "" if there is none. */
+static const char *last_error(const struct reload *r, char *dst, size_t size)
+{
+	*dst = '\0';
+	for (size_t i = 0; i < r->findings.n; i++)
+		if (r->findings.v[i].is_error)
+			return err_format(&r->findings.v[i].err, dst, size);
+	return dst;
+}
+
+/* ---- for people -------------------------------------------------------------------------- */
+
+static bool table_head(const struct reload *r, struct buf *out)
+{
+	const struct generation *g = r->serving;
+	long long up = facts_uptime(r->board);
+
+	return buf_appendf(out,
+		       "latchd %s (OpenSSL %s), master %d, up %lld d %02lld:%02lld:%02lld\n",
+		       LATCH_VERSION, tls_library_version(), (int)getpid(), up / DAY,
+		       up / 3600 % 24, up / 60 % 60, up % 60) &&
+	       buf_appendf(out, "generation    %u%s: %u workers ready, %u down, %u respawned\n",
+		       g ? g->number : 0, r->ending ? ", stopping" : "", g ? g->pool.ready : 0,
+		       g ? g->pool.down : 0, board_get(r->board->respawns));
+}
+
+static bool table_reload(const struct reload *r, struct buf *out)
+{
+	char when[30] = "", text[1024];
+
+	if (r->ended)
+		clock_format_http_date(r->ended, when);
+	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed)\n",
+		       r->turn > 1 ? "last reload" : "started    ", last_result(r),
+		       *when ? ", " : "", when, board_get(r->board->reloads_ok),
+		       board_get(r->board->reloads_failed)) &&
+	       (!r->code ||
+		       buf_appendf(out, "              %s\n", last_error(r, text, sizeof(text))));
+}
+
+static bool table_traffic(const struct reload *r, struct buf *out)
+{
+	typedef unsigned long long u64;
+	const char *comma = "";
+	struct board_slot t;
+	char sent[16];
+	bool ok;
+
+	board_total(r->board, &t);
+	ok = buf_appendf(out,
+		     "connections   %u open, %llu accepted, %llu accept errors, imbalance %.2f\n",
+		     t.live, (u64)t.connections, (u64)t.accept_errors, board_imbalance(r->board)) &&
+	     buf_appendf(out, "handshakes    %llu full, %llu resumed, %llu failed\n",
+		     (u64)(t.handshakes_full_12 + t.handshakes_full_13),
+		     (u64)(t.handshakes_resumed_12 + t.handshakes_resumed_13),
+		     (u64)t.handshakes_failed) &&
+	     buf_appendf(out, "requests      %llu, %s sent", (u64)t.requests,
+		     facts_format_bytes(t.bytes_sent, sent, sizeof(sent)));
+	for (unsigned i = 1; i < BOARD_STATUS_CLASSES; i++)
+		if (t.responses[i])
+			ok = ok &&
+			     buf_appendf(out, ", %s %llu", facts_class(i), (u64)t.responses[i]);
+	ok = ok && buf_append_str(out, STR("\nclosures      "));
+	for (unsigned i = 0; i < BOARD_CLOSURES; i++) {
+		const char *how = board_closure_name(i);
+
+		if (how)
+			ok = ok && buf_appendf(out, "%s%llu %s", comma, (u64)t.closures[i], how);
+		if (how)
+			comma = ", ";
+	}
+	return ok && buf_append(out, "\n", 1);
+}
+
+static bool table_workers(const struct reload *r, struct buf *out)
+{
+	bool ok = buf_appendf(out, "\n%-6s %8s %10s  %-8s %6s %11s %11s %10s\n", "WORKER", "PID",
+		"GENERATION", "STATE", "LIVE", "ACCEPTED", "REQUESTS", "SENT");
+
+	for (unsigned i = 0; i < facts_slots(r->board); i++) {
+		const struct board_slot *s = &r->board->slot[i];
+		char sent[16];
+
+		if (board_get(s->state) == BOARD_FREE)
+			continue;
+		ok = ok &&
+		     buf_appendf(out, "%-6u %8d %10u  %-8s %6u %11llu %11llu %10s\n", i,
+			     board_get(s->pid), board_get(s->generation), facts_state(s),
+			     board_get(s->live), (unsigned long long)board_get(s->connections),
+			     (unsigned long long)board_get(s->requests),
+			     facts_format_bytes(board_get(s->bytes_sent), sent, sizeof(sent)));
+	}
+	return ok;
+}
+
+static bool table_draining(const struct reload *r, struct buf *out)
+{
+	bool ok = true;
+
+	if (r->draining)
+		ok = buf_append(out, "\n", 1);
+	for (const struct generation *g = r->draining; g; g = g->next)
+		ok = ok && buf_appendf(out,
+				   "generation %u drains: %u workers with %u connections, at most "
+				   "%lld s more\n",
+				   g->number, g->pool.alive, live_of(r, g), seconds_left(g));
+	return ok;
+}
+
+static bool table_certificates(const struct reload *r, struct buf *out)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	time_t now = time(NULL);
+	bool ok = true, any = false;
+
+	for (size_t i = 0; c && i < c->nsites; i++) {
+		time_t end = site_ends(&c->sites[i]);
+		char until[30];
+
+		if (!end)
+			continue;
+		if (!any)
+			ok = ok && buf_appendf(out, "\n%-40s %6s  %s\n", "CERTIFICATE OF", "DAYS",
+					   "UNTIL");
+		any = true;
+		clock_format_http_date(end, until);
+		ok = ok && buf_appendf(out, "%-40s %6lld  %s\n", site_name(&c->sites[i]),
+				   days_left(end, now), until);
+	}
+	return ok;
+}
+
+bool report_table(const struct reload *r, struct buf *out)
+{
+	return table_head(r, out) && table_reload(r, out) && table_traffic(r, out) &&
+	       table_workers(r, out) && table_draining(r, out) && table_certificates(r, out);
+}
+
+/* ---- for programs ------------------------------------------------------------------------ */
+
+static void json_certificates(const struct reload *r, struct json *j)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	time_t now = time(NULL);
+
+	json_array_open(j, "certificates");
+	for (size_t i = 0; c && i < c->nsites; i++) {
+		time_t end = site_ends(&c->sites[i]);
+
+		if (!end)
+			continue;
+		json_object_open(j, NULL);
+		json_str(j, "site", str_of(site_name(&c->sites[i])));
+		json_int(j, "not_after_seconds", end);
+		json_int(j, "days_left", days_left(end, now));
+		json_object_close(j);
+	}
+	json_array_close(j);
+}
+
+static void json_draining(const struct reload *r, struct json *j)
+{
+	json_array_open(j, "draining");
+	for (const struct generation *g = r->draining; g; g = g->next) {
+		json_object_open(j, NULL);
+		json_uint(j, "generation", g->number);
+		json_uint(j, "workers", g->pool.alive);
+		json_uint(j, "live", live_of(r, g));
+		json_int(j, "seconds_left", seconds_left(g));
+		json_object_close(j);
+	}
+	json_array_close(j);
+}
+
+static void json_last_reload(const struct reload *r, struct json *j)
+{
+	char text[1024];
+
+	json_object_open(j, "last_reload");
+	json_bool(j, "is_start", r->turn <= 1);
+	json_str(j, "result", str_of(last_result(r)));
+	json_int(j, "code", (int)r->code);
+	json_int(j, "ended_seconds", r->ended);
+	json_str(j, "error", str_of(last_error(r, text, sizeof(text))));
+	json_object_close(j);
+}
+
+bool report_json(const struct reload *r, struct buf *out)
+{
+	struct json j;
+
+	json_init(&j, out);
+	json_object_open(&j, NULL);
+	facts_write(&j, r->board, str_of(tls_library_version()));
+	json_int(&j, "master", getpid());
+	json_bool(&j, "stopping", r->ending);
+	json_last_reload(r, &j);
+	json_draining(r, &j);
+	json_certificates(r, &j);
+	json_object_close(&j);
+	return json_ok(&j) && buf_append(out, "\n", 1);
+}

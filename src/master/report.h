@@ -1,0 +1,15 @@
+/* What `latchd ctl status` shows: a table for people, or the same as JSON. */
+#ifndef LATCH_MASTER_REPORT_H
+#define LATCH_MASTER_REPORT_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "master/reload.h"
+
+/* Lines of at most 100 columns, but for names. False: over the bound of `out`. */
+bool report_table(const struct reload *r, struct buf *out);
+/* One object on one line: the facts of the board, then what only the master knows. */
+bool report_json(const struct reload *r, struct buf *out);
+
+#endif

@@ -1,0 +1,370 @@
+"""latchd ctl: reload, status, stop, reopen-logs, over the control socket."""
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import DEFAULT_CONFIG, IS_ROOT, LATCHD, Latchd, TestCase, latchd
+
+
+def ask(path, words):
+    """The raw reply to raw words."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(path))
+        s.sendall(words)
+        reply = b""
+        while chunk := s.recv(65536):
+            reply += chunk
+        return reply
+
+
+class Reload(TestCase):
+    def test_says_what_changed_when_it_serves(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            run = d.ctl("reload")
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            self.assertIn("generation 2 serves", run.stdout)
+            self.assertIn("no directive has another value", run.stdout)
+            d.write_config(extra='timeouts = { idle = "7s"; };')
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 0)
+            self.assertIn('timeouts.idle: "1m" -> "7s"', run.stdout)
+            # It serves already, nothing has to be waited for.
+            self.assertEqual(d.status()["generation"], 3)
+
+    def test_says_which_certificate_is_another(self):
+        with Latchd() as d:
+            d.write_config(template=DEFAULT_CONFIG.replace("ecdsa.", "rsa."))
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 0)
+            self.assertRegex(
+                run.stdout, r"sites\[localhost\]\.certificates.*ecdsa\.pem.* -> .*rsa\.pem"
+            )
+
+    def test_a_rejection_comes_with_its_place_and_code(self):
+        with Latchd() as d:
+            workers = d.workers()
+            for extra, word in (
+                ("wrokers = 3;", 'did you mean "workers"'),
+                ("workers = -1;", "workers"),
+                ('sigpipe = "explode";', "explode"),
+                ("workers = = 2;", "="),
+            ):
+                d.write_config(extra=extra)
+                run = d.ctl("reload")
+                self.assertEqual((run.returncode, run.stdout), (78, ""), extra)
+                self.assertRegex(
+                    run.stderr, rf"(?m)^{re.escape(str(d.config))}:\d+: .*{re.escape(word)}"
+                )
+                self.assertIn("generation 1 serves on, unchanged", run.stderr)
+                tested = latchd("-t", "-c", d.config)
+                self.assertEqual(tested.returncode, run.returncode)
+                for line in tested.stderr.splitlines():
+                    self.assertIn(line, run.stderr)
+            self.assertEqual(d.workers(), workers)
+
+    def test_an_address_in_use_is_the_code_of_a_start(self):
+        with socket.socket() as taken, Latchd() as d:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            d.write_config(
+                template=DEFAULT_CONFIG.replace(
+                    '@PORT@"; }',
+                    f'@PORT@"; }}, {{ name = "b"; address = "{address}"; }}',
+                )
+            )
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 69, run.stderr)
+            self.assertRegex(run.stderr, r"latchd\.conf:\d+: ")
+
+    def test_warnings_come_too(self):
+        with Latchd() as d:
+            d.write_config(extra='sigpipe = "default";')
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 0)
+            self.assertRegex(run.stderr, r"latchd\.conf:\d+: warning: sigpipe")
+
+    def test_many_at_once_all_hear_a_verdict(self):
+        with Latchd() as d:
+            runs = []
+            threads = [
+                threading.Thread(target=lambda: runs.append(d.ctl("reload"))) for _ in range(8)
+            ]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            self.assertEqual([r.returncode for r in runs], [0] * 8, [r.stderr for r in runs])
+            # Those who asked during one share the next.
+            self.assertLessEqual(d.status()["generation"], 9)
+
+    def test_one_during_another_gets_the_newer_file(self):
+        with Latchd() as d:
+            for n in range(10):
+                d.write_config(extra=f'timeouts = {{ idle = "{10 + n}s"; }};')
+                d.signal(signal.SIGHUP)
+                d.write_config(extra=f'timeouts = {{ idle = "{100 + n}s"; }};')
+                self.assertEqual(d.ctl("reload").returncode, 0)
+                d.write_config(extra=f'timeouts = {{ idle = "{200 + n}s"; }};')
+                self.assertIn(
+                    f'timeouts.idle: "{100 + n}s" -> "{200 + n}s"', d.ctl("reload").stdout
+                )
+
+    def test_at_the_cap_it_is_refused_for_now(self):
+        with Latchd(
+            files={"a.txt": b"A"},
+            extra='reload = { drain = "60s"; }; timeouts = { header = "60s"; };',
+        ) as d:
+            held = []
+            for _ in range(4):  # a request that has begun keeps its generation
+                peer = d.peer()
+                held.append(peer)
+                peer.send(b"GET /a.txt HTTP/1.1\r\n")
+                d.wait_status(lambda s, n=len(held): s["connections_active"] >= n)
+                self.assertEqual(d.ctl("reload").returncode, 0)
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 75, run.stdout + run.stderr)
+            self.assertRegex(
+                run.stderr, r"4 generations are still draining, the next one ends by \w+, \d\d "
+            )
+            status = json.loads(d.ctl("status", "--json").stdout)
+            self.assertEqual(len(status["draining"]), 4)
+            self.assertTrue(
+                all(0 < g["seconds_left"] <= 62 and g["live"] == 1 for g in status["draining"])
+            )
+            self.assertIn("generation 4 drains: ", d.ctl("status").stdout)
+            held[0].send(b"Host: localhost\r\nConnection: close\r\n\r\n")
+            held[0].read_to_end()
+            for peer in held:
+                peer.sock.close()
+            d.log.wait("generation 1 is gone")
+            self.assertEqual(d.ctl("reload").returncode, 0)
+
+
+class Status(TestCase):
+    def test_a_table_for_people(self):
+        with Latchd(files={"a.txt": b"A"}) as d:
+            d.fetch("/a.txt")
+            d.wait_status(lambda s: s["closures_total"]["clean"] >= 1)
+            run = d.ctl("status")
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
+            for pattern in (
+                r"^latchd \S+ \(OpenSSL 3\.\S+\), master \d+, up 0 d 00:0",
+                r"^generation +1: 2 workers ready",
+                r"^started +ok, ",
+                r"^connections +\d+ open, [1-9]\d* accepted",
+                r"^handshakes +[1-9]\d* full",
+                r"^requests +[1-9].*2xx [1-9]",
+                r"^closures +[1-9]\d* clean, 0 truncated",
+                r"^WORKER +PID",
+                r"^0 +\d+ +1  serving",
+                r"^localhost +\d+  \w{3}, ",
+            ):
+                self.assertRegex(run.stdout, re.compile(pattern, re.M))
+            self.assertLessEqual(max(map(len, run.stdout.splitlines())), 100)
+            d.write_config(extra="wrokers = 1;")
+            d.ctl("reload")
+            self.assertRegex(
+                d.ctl("status").stdout,
+                r"last reload +failed, .*\n +\S+latchd\.conf:\d+: unknown directive",
+            )
+
+    def test_json_has_the_facts_of_the_status_page(self):
+        with Latchd() as d:
+            page = d.status()
+            run = d.ctl("status", "--json")
+            self.assertEqual(run.stdout.count("\n"), 1)
+            status = json.loads(run.stdout)
+            self.assertEqual(set(page) - set(status), set())
+            self.assertEqual(status["master"], d.process.pid)
+            self.assertEqual(status["last_reload"]["result"], "ok")
+            self.assertTrue(status["last_reload"]["is_start"])
+            self.assertEqual(status["certificates"][0]["site"], "localhost")
+            self.assertGreater(status["certificates"][0]["not_after_seconds"], time.time())
+            d.write_config(extra="wrokers = 1;")
+            d.ctl("reload")
+            last = json.loads(d.ctl("status", "--json").stdout)["last_reload"]
+            self.assertEqual(
+                (last["result"], last["code"], last["is_start"]), ("failed", 78, False)
+            )
+            self.assertRegex(last["error"], r"latchd\.conf:\d+: ")
+
+    def test_watch_goes_on(self):
+        with Latchd() as d:
+            with subprocess.Popen(
+                [LATCHD, "ctl", "-s", str(d.dir / "control.sock"), "status", "--json", "--watch"],
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as run:
+                lines = [json.loads(run.stdout.readline()) for _ in range(2)]
+                self.assertEqual([line["generation"] for line in lines], [1, 1])
+                run.terminate()
+
+
+class Stop(TestCase):
+    def test_waits_for_the_end(self):
+        d = Latchd().start()
+        run = d.ctl("stop")
+        self.assertEqual((run.returncode, run.stdout), (0, "stopped\n"))
+        d.wait_exit()
+        self.assertFalse((d.dir / "control.sock").exists())
+
+    def test_waits_for_what_runs_and_refuses_reloads_meanwhile(self):
+        d = Latchd(files={"a.txt": b"A"}, extra='timeouts = { header = "60s"; };').start()
+        with d.peer() as peer:
+            peer.send(b"GET /a.txt HTTP/1.1\r\n")
+            d.wait_status(lambda s: s["connections_active"] >= 1)
+            runs = []
+            threads = [
+                threading.Thread(target=lambda: runs.append(d.ctl("stop"))) for _ in range(2)
+            ]
+            threads[0].start()
+            d.log.wait("stopping, after what runs")
+            threads[1].start()
+            reload = d.ctl("reload")
+            self.assertEqual(
+                (reload.returncode, reload.stderr), (75, "not any more: latchd is stopping\n")
+            )
+            self.assertTrue(json.loads(d.ctl("status", "--json").stdout)["stopping"])
+            self.assertEqual(runs, [])
+            peer.send(b"Host: localhost\r\n\r\n")
+            peer.read_to_end()
+        for t in threads:
+            t.join()
+        self.assertEqual([r.returncode for r in runs], [0, 0])
+        d.wait_exit()
+
+    def test_no_master_is_69(self):
+        d = Latchd().start()
+        d.stop()
+        for word in ("reload", "status", "stop", "reopen-logs"):
+            run = d.ctl(word)
+            self.assertEqual(run.returncode, 69)
+            self.assertIn("control.sock", run.stderr)
+
+    def test_a_killed_master_leaves_no_obstacle(self):
+        d = Latchd().start()
+        d.process.kill()
+        d.process.wait()
+        self.assertEqual(d.ctl("status").returncode, 69)
+        d._close_notify()
+        d.start()
+        self.assertEqual(d.ctl("status").returncode, 0)
+        d.stop()
+
+
+class Logs(TestCase):
+    def test_reopened(self):
+        with Latchd(
+            extra='log = { access = { target = "@DIR@/access.log"; }; };',
+            config=DEFAULT_CONFIG.replace('log = { level = "debug"; target = "stderr"; };', ""),
+        ) as d:
+            d.fetch("/")
+            log = d.dir / "access.log"
+            log.rename(d.dir / "access.log.1")
+            run = d.ctl("reopen-logs")
+            self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "", ""))
+            self.assertTrue(log.exists())
+
+
+class Socket(TestCase):
+    def test_is_the_owners_alone(self):
+        with Latchd() as d:
+            path = d.dir / "control.sock"
+            mode = path.stat()
+            self.assertEqual((stat.S_IMODE(mode.st_mode), mode.st_uid), (0o600, os.geteuid()))
+
+    @unittest.skipUnless(IS_ROOT, "needs a second user")
+    def test_another_user_is_refused(self):
+        with Latchd() as d:
+            other = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"]
+            run = d.ctl("stop", prefix=other)
+            self.assertEqual(run.returncode, 77, run.stderr)
+            (d.dir / "control.sock").chmod(0o666)  # the mode is not all that guards it
+            run = d.ctl("stop", prefix=other)
+            self.assertEqual(run.returncode, 77, run.stderr)
+            self.assertIn("only root", run.stderr)
+            d.log.wait("the control socket refuses process")
+
+    def test_clients_that_misbehave_hold_up_nobody(self):
+        with Latchd() as d:
+            path = d.dir / "control.sock"
+            self.assertIn(b"does not know", ask(path, b"explode\n"))
+            self.assertEqual(ask(path, b"x" * 64), b"")
+            silent = []
+            for _ in range(4):
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(str(path))
+                silent.append(s)
+            for _ in range(20):
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(str(path))
+                    s.sendall(b"status\n")
+            self.assertEqual(d.ctl("reload").returncode, 0)
+            for s in silent:
+                s.close()
+
+    def test_moves_with_the_configuration(self):
+        with Latchd() as d:
+            d.write_config(template=DEFAULT_CONFIG.replace("control.sock", "other.sock"))
+            self.assertEqual(d.ctl("reload").returncode, 0)
+            self.assertFalse((d.dir / "control.sock").exists())
+            self.assertEqual(latchd("ctl", "-s", d.dir / "other.sock", "status").returncode, 0)
+            d.write_config(template=DEFAULT_CONFIG.replace("@DIR@/control.sock", ""))
+            self.assertEqual(latchd("ctl", "-s", d.dir / "other.sock", "reload").returncode, 0)
+            self.assertFalse((d.dir / "other.sock").exists())
+
+    def test_a_missing_directory_is_a_warning(self):
+        with Latchd(config=DEFAULT_CONFIG.replace("@DIR@/control", "@DIR@/run/control")) as d:
+            d.log.wait(
+                r"warning: .*latchd\.conf:\d+: no control socket, latchd ctl cannot be used: "
+            )
+            self.assertEqual(d.fetch("/").status, 200)
+
+    def test_a_path_that_is_too_long_is_rejected(self):
+        with Latchd() as d:
+            d.write_config(template=DEFAULT_CONFIG.replace("@DIR@/control", "/tmp/" + "x" * 120))
+            run = latchd("-t", "-c", d.config)
+            self.assertEqual(run.returncode, 78)
+            self.assertIn("too long for a socket", run.stderr)
+            d.write_config(template=DEFAULT_CONFIG)
+
+    def test_a_second_server_leaves_it_to_the_first(self):
+        with Latchd() as d:
+            path = d.dir / "control.sock"
+            with Latchd(config=DEFAULT_CONFIG.replace("@DIR@/control.sock", str(path))) as second:
+                second.log.wait("no control socket, .*another latchd listens there")
+            self.assertEqual(d.ctl("status").returncode, 0)
+
+
+class Usage(TestCase):
+    def test_wrong_usage_is_64(self):
+        for args in (
+            (),
+            ("explode",),
+            ("reload", "now"),
+            ("reload", "--json"),
+            ("stop", "--watch"),
+            ("-x", "status"),
+        ):
+            run = latchd("ctl", *args)
+            self.assertEqual(run.returncode, 64, args)
+            self.assertIn("latchd ctl", run.stderr)
+
+    def test_help(self):
+        run = latchd("ctl", "--help")
+        self.assertEqual(run.returncode, 0)
+        for word in ("reload", "status", "stop", "reopen-logs", "/run/latchd/control.sock"):
+            self.assertIn(word, run.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
