@@ -16,6 +16,7 @@
 #include "config/print.h"
 #include "config/read.h"
 #include "master/master.h"
+#include "tls/context.h"
 #include "worker/worker.h"
 
 #ifndef LATCH_VERSION
@@ -250,7 +251,9 @@ int main(int argc, char **argv)
 	case ACTION_EXPLAIN:
 		return explain(&c);
 	case ACTION_VERSION:
-		printf("latchd %s\n", LATCH_VERSION);
+		printf("latchd %s%s\n", LATCH_VERSION,
+			tls_keylog_is_built_in() ? ", writes TLS key logs if $SSLKEYLOGFILE says so"
+						 : "");
 		return finish_output(0);
 	case ACTION_HELP:
 		fputs(help, stdout);

@@ -413,8 +413,8 @@ enum sock_connect_result sock_connect(
 	*ret_fd = -1;
 	snprintf(service, sizeof(service), "%u", port);
 	/* localhost is the loopback, whatever the resolver knows (RFC 6761 section 6.3) */
-	rc = getaddrinfo(str_case_eq(str_of(host), STR("localhost")) ? NULL : host, service, &hints,
-		&list);
+	rc = getaddrinfo(
+		str_case_eq(str_of(host), STR("localhost")) ? NULL : host, service, &hints, &list);
 	if (rc != 0) {
 		err_set(e, ERR_UNAVAILABLE, "cannot resolve %s: %s", host,
 			rc == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(rc));
