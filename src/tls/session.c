@@ -14,8 +14,8 @@
 #include "tls/bio.h"
 
 enum {
-	RECVS_READ = 8, /* a call's budget of recv(), see session.recvs_left */
-	RECVS_HANDSHAKE = 32,
+	RECVS_READ = 8,       /* a call's budget of recv(), see session.recvs_left */
+	RECVS_HANDSHAKE = 1,  /* the next event brings the rest: asking again is mostly in vain */
 	DROPPED_MAX = 32,     /* records that OpenSSL drops after our close_notify, a call */
 	RECORD_OVERHEAD = 64, /* of one record, at most: header, nonce, tag */
 	ALERT_MAX = 128,      /* a close_notify as a record */
