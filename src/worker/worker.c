@@ -263,12 +263,16 @@ static void tear_down(struct worker *w)
 
 int worker_main(const struct inherit *in)
 {
+	const struct config *c = in->config;
 	struct worker w = { .inherit = in, .loop.fd = -1 };
 	char role[24], text[800];
 	struct err e = { 0 };
 
 	snprintf(role, sizeof role, "worker %u", in->slot);
 	log_set_role(role);
+	/* The master speaks with the generation before until this one serves. */
+	log_set(c->log_target, c->log_target == LOG_TARGET_FILE ? c->log_files[0].fd : -1,
+		c->log_level);
 	if (set_up(&w, &e)) {
 		log_error("%s", err_format(&e, text, sizeof text));
 		return (int)e.code;

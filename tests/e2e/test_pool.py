@@ -109,6 +109,25 @@ class Pool(TestCase):
                 if isinstance(error, AssertionError):
                     raise
 
+    def test_workers_log_as_configured_from_the_first_line(self):
+        plain = b"GET / HTTP/1.1\r\n\r\n"
+        for level, lines in (("info", 1), ("warning", 0)):
+            with self.subTest(level=level):
+                log = 'log = { level = "debug"; target = "stderr"; };'
+                d = Latchd()
+                error_log = d.dir / "error.log"
+                d.template = DEFAULT_CONFIG.replace(
+                    log, f'log = {{ level = "{level}"; target = "{error_log}"; }};'
+                )
+                with d:
+                    with d.peer(tls=False) as p:
+                        p.sock.sendall(plain)
+                        p.read_to_end()
+                    d.wait_status(lambda s: s["handshakes_total"]["failed"] == 1)
+                    said = error_log.read_text()
+                self.assertEqual(said.count("TLS handshake failed"), lines, said)
+                self.assertEqual(d.log.find("worker"), [], "standard error is not the target")
+
     def test_workers_end_when_the_master_is_killed(self):
         d = Latchd(files={"a.txt": b"A"}).start()
         workers = d.workers()
