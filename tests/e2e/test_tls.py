@@ -120,8 +120,8 @@ class Tickets(TestCase):
                 self.assertFalse(session is not None and self.session(d, context, session)[1])
 
     def test_a_ticket_dies_with_its_key_and_is_renewed_before(self):
-        """A new key every second, one older one kept: who comes back goes on being resumed; who does
-        not, is resumed no more."""
+        """A new key every second, one older one kept: who comes back is resumed again and again;
+        who does not, is resumed no more."""
         with Latchd(extra='tls = { tickets = { rotate = "1s"; keep = 1; }; };') as d:
             context = client_context("1.3")
             old, _ = self.session(d, context)
