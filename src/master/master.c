@@ -15,6 +15,7 @@
 #include "master/answers.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/watchdog.h"
 #include "net/sock.h"
 #include "tls/ticket.h"
 
@@ -31,6 +32,7 @@ struct master {
 	sd_event *event;
 	struct reload reload;
 	struct answers answers;
+	struct watchdog watchdog;
 	enum master_state state;
 	sd_event_source *rotation;
 	int64_t rotated_ms; /* when the newest ticket key was made */
@@ -292,7 +294,8 @@ int master_run(const struct master_options *o)
 		m.code = ERR_SYSTEM;
 		goto out;
 	}
-	if (reload_init(&m.reload, m.event, o, on_news, &e) < 0) {
+	if (reload_init(&m.reload, m.event, o, on_news, &e) < 0 ||
+		watchdog_start(&m.watchdog, m.event, &m.reload, &e) < 0) {
 		log_err(LOG_LEVEL_ERROR, &e);
 		m.code = e.code;
 		goto out;
@@ -304,6 +307,7 @@ int master_run(const struct master_options *o)
 	if (m.code == 0)
 		log_notice("stopped");
 out:
+	watchdog_stop(&m.watchdog);
 	m.rotation = sd_event_source_disable_unref(m.rotation);
 	reload_done(&m.reload);
 	sd_event_unref(m.event);

@@ -2,7 +2,6 @@
  * serve. */
 #include "master/notify.h"
 
-#include <stdint.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -29,4 +28,16 @@ void notify_reloading(void)
 void notify_stopping(const char *status)
 {
 	sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
+}
+
+int64_t notify_watchdog_ms(void)
+{
+	uint64_t us;
+
+	return sd_watchdog_enabled(0, &us) > 0 && us / 1000 < INT64_MAX ? (int64_t)(us / 1000) : 0;
+}
+
+void notify_watchdog(void)
+{
+	sd_notify(0, "WATCHDOG=1");
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "master/death.h"
+#include "master/heart.h"
 
 enum member_state {
 	MEMBER_GONE,     /* for good */
@@ -31,6 +32,7 @@ struct pool_member {
 	int64_t born_us;
 	int64_t backoff_ms;   /* of the last death; 0: it lived long enough */
 	const char *sentence; /* why it was killed by us; NULL: it was not */
+	struct heart heart;
 	sd_event_source *child, *io, *timer;
 };
 
@@ -255,6 +257,51 @@ static int on_channel(sd_event_source *s, int fd, uint32_t events, void *data)
 	return 0;
 }
 
+/* ---- heartbeats ------------------------------------------------------------------------- */
+
+static int on_still_hung(sd_event_source *s, uint64_t now, void *data)
+{
+	(void)s;
+	(void)now;
+	kill_member(data, "hung");
+	return 0;
+}
+
+/* SIGABRT first, so that whoever allows cores finds one; a stopped process has to be woken to hear
+ * it. */
+static void abort_member(struct pool_member *m)
+{
+	log_error("worker %d (pid %d, generation %u) hangs with %u connections: no heartbeat for "
+		"%lld ms; it is aborted",
+		m->slot, (int)m->pid, m->pool->o.inherit.generation,
+		board_get(m->pool->o.slots->board->slot[m->slot].live),
+		(long long)m->heart.silent_ms);
+	m->sentence = "hung";
+	kill(m->pid, SIGABRT);
+	kill(m->pid, SIGCONT);
+	arm(m->pool->o.event, &m->timer, POOL_GRACE_MS, on_still_hung, m);
+}
+
+bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms)
+{
+	bool all_well = true;
+
+	for (unsigned i = 0; p->state == POOL_SERVING && i < p->o.n; i++) {
+		struct pool_member *m = &p->members[i];
+		int64_t beat;
+
+		if (m->state != MEMBER_SERVING)
+			continue;
+		beat = board_get(p->o.slots->board->slot[m->slot].beat_ms);
+		if (heart_listen(&m->heart, beat, elapsed_ms) < limit_ms)
+			continue;
+		all_well = false;
+		if (!m->sentence)
+			abort_member(m);
+	}
+	return all_well;
+}
+
 /* ---- fork ------------------------------------------------------------------------------- */
 
 __attribute__((noreturn)) static void run_worker(const struct pool_member *m, int channel)
@@ -299,6 +346,7 @@ static int member_fork(struct pool_member *m, struct err *e)
 	close(ends[1]);
 	m->channel = ends[0];
 	m->sentence = NULL;
+	m->heart = (struct heart){ 0 };
 	m->born_us = clock_us_now();
 	if (m->pid < 0) {
 		err_errno(e, ERR_SYSTEM, errno, "cannot fork a worker");

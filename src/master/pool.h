@@ -73,6 +73,10 @@ void pool_stop(struct pool *p);
 void pool_kill(struct pool *p);
 bool pool_is_empty(const struct pool *p);
 bool pool_has(const struct pool *p, pid_t pid);
+/* A look at the heartbeats, `elapsed_ms` after the last: a serving worker that has been silent for
+ * `limit_ms` is aborted, and killed POOL_GRACE_MS later; its death is like any other. Whether none
+ * is silent for so long. */
+bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms);
 /* Log file `index` is now `fd`, for every worker. */
 void pool_reopen_log(struct pool *p, unsigned index, int fd);
 /* Kills and reaps, blocking, what is left. NULL and half-built are fine. */

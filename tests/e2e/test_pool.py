@@ -163,6 +163,33 @@ class Pool(TestCase):
             finally:
                 os.kill(victim, signal.SIGCONT)
 
+    def test_a_hung_worker_is_replaced(self):
+        """A stopped worker is noticed by its heartbeat, aborted and replaced; others serve meanwhile,
+        and the manager's watchdog goes hungry for no longer than that."""
+        with Latchd(files={"a.txt": b"A"}, env={"WATCHDOG_USEC": "6000000"}) as d:
+            d.notes.wait("^WATCHDOG=1$")
+            victim = d.workers()[0]
+            os.kill(victim, signal.SIGSTOP)
+            while Path(f"/proc/{victim}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                pass
+            served = 0
+            while not d.log.find(rf"\(pid {victim}, generation 1\) was killed by SIGABRT"):
+                self.assertEqual(d.fetch("/a.txt").status, 200)
+                served += 1
+                self.assertLess(served, 100000, d.log.text())
+            self.assertGreater(served, 10)
+            self.assertTrue(d.log.find(rf"worker \d+ \(pid {victim}, generation 1\) hangs"))
+            self.assertFalse(Path(f"/proc/{victim}").exists())
+            status = d.wait_status(lambda s: len(
+                [w for w in s["workers"] if w["state"] == "serving"]) == 2)
+            self.assertEqual(status["worker_respawns_total"], 1)
+            d.notes.wait("^WATCHDOG=1$", d.notes.mark())
+
+    def test_no_watchdog_is_fed_that_is_not_wanted(self):
+        with Latchd() as d:
+            d.reload()
+            self.assertFalse(d.notes.find("WATCHDOG"))
+
     @unittest.skipUnless(IS_ROOT, "changing the user needs root")
     def test_workers_run_as_the_user(self):
         import pwd

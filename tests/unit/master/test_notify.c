@@ -78,3 +78,20 @@ Test(notify, nobody_listens)
 	notify_stopping("x");
 	cr_expect_str_eq(heard(), "");
 }
+
+Test(notify, the_watchdog_is_the_managers_wish)
+{
+	unsetenv("WATCHDOG_PID");
+	unsetenv("WATCHDOG_USEC");
+	cr_expect_eq(notify_watchdog_ms(), 0);
+	setenv("WATCHDOG_USEC", "20000000", 1);
+	cr_expect_eq(notify_watchdog_ms(), 20000);
+	setenv("WATCHDOG_PID", "1", 1);
+	cr_expect_eq(notify_watchdog_ms(), 0, "that of another process");
+}
+
+Test(notify, feeds_the_watchdog)
+{
+	notify_watchdog();
+	cr_expect_str_eq(heard(), "WATCHDOG=1");
+}

@@ -413,3 +413,53 @@ Test(pool, says_when_there_is_no_slot_left)
 	pool_done(&pool);
 	cr_expect_not(slots.used[BOARD_SLOTS - 1], "what was taken is given back");
 }
+
+static bool has_come_back(void)
+{
+	return toy->births == 3 && pool.ready == 2;
+}
+
+/* Looks with the heartbeat of slot 0 kept going. */
+static bool look(int64_t elapsed_ms)
+{
+	board_set(board->slot[0].beat_ms, board_get(board->slot[0].beat_ms) + 1);
+	return pool_look_after(&pool, elapsed_ms, 10000);
+}
+
+Test(pool, a_worker_without_heartbeat_is_aborted_and_replaced)
+{
+	start_and_serve(2);
+	cr_expect(look(1000));
+	cr_expect(look(6000));
+	cr_expect_not(look(6000), "silent for 12 seconds");
+	turn_until(has_come_back);
+	cr_expect_eq(board_get(board->respawns), 1);
+	cr_expect(look(6000), "its successor starts anew");
+}
+
+Test(pool, a_worker_that_does_not_hear_sigabrt_is_killed)
+{
+	int64_t begun = toy_now_ms();
+
+	toy->manner = TOY_HANG;
+	start_and_serve(2);
+	look(1000);
+	cr_expect_not(look(11000));
+	cr_expect_not(look(1000), "still there");
+	turn_until(has_come_back);
+	cr_expect_geq(toy_now_ms() - begun, POOL_GRACE_MS);
+}
+
+Test(pool, only_serving_workers_are_looked_after)
+{
+	struct pool_options o = options(2);
+
+	toy->manner = TOY_SILENT;
+	start(&o);
+	cr_expect(pool_look_after(&pool, 60000, 10000), "reload.ready bounds a start");
+	cr_expect(pool_look_after(&pool, 60000, 10000));
+	pool_kill(&pool);
+	cr_expect(pool_look_after(&pool, 60000, 10000));
+	turn_until(is_empty);
+	cr_expect_leq(toy->births, 2);
+}

@@ -17,6 +17,7 @@ enum toy_manner {
 	TOY_SIGPIPE,    /* READY, then dies by SIGPIPE */
 	TOY_SILENT,     /* never READY */
 	TOY_DEAF,       /* READY, and then hears nothing */
+	TOY_HANG,       /* the same, and ignores SIGABRT */
 	TOY_MUTE,       /* READY, closes its channel, lives on */
 };
 
