@@ -1,5 +1,5 @@
-/* Is a worker still turning its loop? Its heartbeat on the board must change; what the value is does
- * not matter, since a worker could write anything. */
+/* Is a worker still turning its loop? Its heartbeat on the board must change; what the value is
+ * does not matter, since a worker could write anything. */
 #ifndef LATCH_MASTER_HEART_H
 #define LATCH_MASTER_HEART_H
 

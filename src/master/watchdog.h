@@ -11,8 +11,8 @@
 #include "master/reload.h"
 
 enum {
-	WATCHDOG_HUNG_MS = 10000,    /* silent for longer: it hangs; half of WatchdogSec= if shorter, */
-	WATCHDOG_HUNG_MIN_MS = 3000, /* but a worker that has nothing to do stirs once a second */
+	WATCHDOG_HUNG_MS = 10000,    /* silent for longer: it hangs; or half of WatchdogSec=, */
+	WATCHDOG_HUNG_MIN_MS = 3000, /* but a worker with nothing to do stirs once a second */
 	WATCHDOG_LOOKS = 10,         /* in that time */
 };
 

@@ -164,13 +164,14 @@ class Pool(TestCase):
                 os.kill(victim, signal.SIGCONT)
 
     def test_a_hung_worker_is_replaced(self):
-        """A stopped worker is noticed by its heartbeat, aborted and replaced; others serve meanwhile,
-        and the manager's watchdog goes hungry for no longer than that."""
+        """A stopped worker is noticed by its heartbeat, aborted and replaced; others serve
+        meanwhile, and the manager's watchdog goes hungry for no longer than that."""
         with Latchd(files={"a.txt": b"A"}, env={"WATCHDOG_USEC": "6000000"}) as d:
             d.notes.wait("^WATCHDOG=1$")
             victim = d.workers()[0]
             os.kill(victim, signal.SIGSTOP)
-            while Path(f"/proc/{victim}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            stat = Path(f"/proc/{victim}/stat")
+            while stat.read_text().rpartition(")")[2].split()[0] != "T":
                 pass
             served = 0
             while not d.log.find(rf"\(pid {victim}, generation 1\) was killed by SIGABRT"):
