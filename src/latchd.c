@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "client/ctl.h"
 #include "config/check.h"
+#include "config/handshakes.h"
 #include "config/open.h"
 #include "config/print.h"
 #include "config/read.h"
@@ -171,7 +172,11 @@ static int test(const struct command *c)
 {
 	struct findings f = { 0 };
 
-	config_free(config_prepare(c->config_path, CONFIG_OPEN_TEST, NULL, &f));
+	struct config *config = config_prepare(c->config_path, CONFIG_OPEN_TEST, NULL, &f);
+
+	if (config)
+		config_handshakes(config, NULL, &f);
+	config_free(config);
 	return report(&f);
 }
 

@@ -103,6 +103,7 @@ void config_free(struct config *c)
 	opened_done(c);
 	tls_options_done(&c->tls);
 	free_strings(c->files, c->nfiles);
+	digest_list_done(&c->digests);
 	free(c->marks);
 	free(c->path);
 	free(c->directory);

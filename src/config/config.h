@@ -18,6 +18,7 @@
 #include "protocol/conn.h"
 #include "tls/closing.h"
 #include "tls/context.h"
+#include "tls/digest.h"
 
 /* Where a thing stands in the configuration, for errors found later. */
 struct config_place {
@@ -99,6 +100,7 @@ struct config {
 	char *directory; /* of it, absolute: relative names are relative to it */
 	char **files;    /* every file read, the main one first; owned */
 	size_t nfiles;
+	struct digest_list digests; /* of every file that was read, those of TLS too */
 
 	int workers; /* 0: one per online CPU */
 	char *user, *group;

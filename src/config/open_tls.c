@@ -108,7 +108,7 @@ static void warn_names(const struct config *c, const struct config_site *site, s
 	}
 }
 
-static void open_context(const struct config *c, struct config_site *site,
+static void open_context(struct config *c, struct config_site *site,
 	const struct tls_options *options, struct ticket_ring *ring, struct findings *f)
 {
 	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
@@ -126,6 +126,7 @@ static void open_context(const struct config *c, struct config_site *site,
 			.private_key = site->pairs[i].private_key,
 			.passphrase_file = site->passphrase_file,
 			.pem = c->serve_pem,
+			.digests = &c->digests,
 		};
 	site->context =
 		tls_context_new_server(options, pairs, site->npairs, policy, (size_t)n, ring, &e);

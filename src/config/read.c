@@ -136,6 +136,16 @@ struct config *config_load_text(const char *path, const char *text, size_t n, st
 	return NULL;
 }
 
+/* What is read in several places must be the same in all of them. */
+static void check_digests(struct config *c, struct findings *f)
+{
+	const char *changed = digest_list_finish(&c->digests);
+
+	if (changed)
+		findings_error(f, ERR_TEMPORARY, changed, 0,
+			"the file changed while it was read; try again");
+}
+
 struct config *config_prepare(
 	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
@@ -144,6 +154,7 @@ struct config *config_prepare(
 	if (c) {
 		config_check(c, f);
 		config_open(c, mode, ring, f);
+		check_digests(c, f);
 	}
 	findings_sort(f);
 	if (!f->errors)

@@ -213,6 +213,8 @@ static int include(struct expander *x, struct config_place at, struct str name, 
 		goto out;
 	}
 	r = expand(x, file, buf_str(&content), depth + 1);
+	if (digest_list_add(&x->c->digests, file, content.data + content.off, buf_len(&content)))
+		r = out_of_memory(x->f, file);
 out:
 	buf_done(&content);
 	return r;
@@ -300,6 +302,9 @@ int source_read(struct config_source *s, struct config *c, struct findings *f)
 	if (!r)
 		r = source_read_text(
 			s, c, buf_len(&content) ? buf_head(&content) : "", buf_len(&content), f);
+	if (!r && digest_list_add(
+			  &c->digests, c->path, content.data + content.off, buf_len(&content)))
+		r = out_of_memory(f, c->path);
 	buf_done(&content);
 	return r;
 }

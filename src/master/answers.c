@@ -62,7 +62,7 @@ static void ask_reload(struct answers *a, struct control_client *client)
 
 	if (r->ending) {
 		refuse_stopping(client);
-	} else if (!r->candidate && reload_is_capped(r, &until)) {
+	} else if (!reload_is_busy(r) && reload_is_capped(r, &until)) {
 		refuse_capped(client, until, "try again then");
 	} else {
 		log_notice("a reload is asked for on the control socket");

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "config/check.h"
+#include "config/handshakes.h"
 #include "config/open.h"
 #include "config/read.h"
 #include "config/serve.h"
@@ -101,8 +101,29 @@ static int fork_workers(
 	return pool_start(&g->pool, &o, e);
 }
 
-struct generation *generation_new(
-	const struct generation_options *o, uint32_t number, pool_news_fn *news, struct findings *f)
+/* Is what was read what was rehearsed? */
+static bool is_as_rehearsed(
+	const struct config *c, const struct digest_list *rehearsed, struct findings *f)
+{
+	const char *changed = digest_list_differs(&c->digests, rehearsed);
+
+	if (changed)
+		findings_error(f, ERR_TEMPORARY, changed, 0,
+			"the file changed while the reload was under way; reload again");
+	return !changed;
+}
+
+static bool is_acceptable(
+	const struct config *c, const struct digest_list *rehearsed, struct findings *f)
+{
+	if (rehearsed)
+		return is_as_rehearsed(c, rehearsed, f);
+	config_handshakes(c, NULL, f);
+	return f->errors == 0;
+}
+
+struct generation *generation_new(const struct generation_options *o, uint32_t number,
+	const struct digest_list *rehearsed, pool_news_fn *news, struct findings *f)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	size_t sockets_before = o->sockets->n;
@@ -115,11 +136,11 @@ struct generation *generation_new(
 	}
 	g->o = o;
 	g->number = number;
-	g->begun_us = clock_us_now();
 	g->config = o->master->serve_dir
 			    ? serve_directory(o, f)
 			    : config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
-	if (!g->config || config_ids(g->config, &uid, &gid, f) < 0)
+	if (!g->config || !is_acceptable(g->config, rehearsed, f) ||
+		config_ids(g->config, &uid, &gid, f) < 0)
 		goto failed;
 	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
 	if (!g->listener_fds)

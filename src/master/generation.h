@@ -34,14 +34,15 @@ struct generation {
 	struct config *config;
 	int *listener_fds; /* held; NULL once given back */
 	struct pool pool;
-	int64_t begun_us;
 	size_t opened; /* sockets that it brought */
 };
 
-/* Reads, checks and opens the configuration, acquires the sockets and forks the workers, who are
- * not ready yet when this returns: `news` tells. NULL: findings, and all is as before. */
+/* `rehearsed`: the files that it may read, as they must be; NULL: it was not rehearsed, so that
+ * trial handshakes are part of making it. Reads, checks and opens the configuration, acquires the
+ * sockets and forks the workers, who are not ready yet when this returns: `news` tells. NULL:
+ * findings, and all is as before. */
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
-	pool_news_fn *news, struct findings *f);
+	const struct digest_list *rehearsed, pool_news_fn *news, struct findings *f);
 /* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */
 void generation_free(struct generation *g);
 struct generation *generation_of(struct pool *p);

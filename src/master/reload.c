@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/changes.h"
 #include "tls/facts.h"
 #include "tls/ticket.h"
 
@@ -47,7 +46,7 @@ static void let_end(struct reload *r, struct generation *g)
 static void log_commit(struct reload *r, const struct generation *old, size_t closed)
 {
 	const struct generation *g = r->serving;
-	int64_t ms = (clock_us_now() - g->begun_us) / 1000;
+	int64_t ms = (clock_us_now() - r->begun_us) / 1000;
 	char number[16], took[32];
 	struct log_field fields[2] = {
 		{ "GENERATION", { number, 0 } },
@@ -83,10 +82,8 @@ static void commit(struct reload *r)
 		board_set(r->board->last_reload_ok, 1u);
 	}
 	log_commit(r, old, closed);
-	if (old) {
-		config_changes(old->config, g->config, &r->changes);
+	if (old)
 		let_end(r, old);
-	}
 	r->ended = time(NULL);
 	r->news(r, RELOAD_COMMITTED);
 }
@@ -126,7 +123,8 @@ static size_t count_draining(const struct reload *r)
 
 static void run_wanted(struct reload *r)
 {
-	if (!r->wanted || r->ending || r->candidate || count_draining(r) >= RELOAD_DRAINING_MAX)
+	if (!r->wanted || r->ending || reload_is_busy(r) ||
+		count_draining(r) >= RELOAD_DRAINING_MAX)
 		return;
 	r->wanted = false;
 	reload_begin(r);
@@ -197,26 +195,13 @@ static void forget_verdict(struct reload *r)
 	r->ended = 0;
 }
 
-void reload_begin(struct reload *r)
+/* `rehearsed` NULL: it was not. */
+static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
 	enum err_code code;
 
-	if (r->ending)
-		return;
-	if (r->candidate || count_draining(r) >= RELOAD_DRAINING_MAX) {
-		r->wanted = true;
-		if (r->candidate)
-			log_notice("a reload is under way; the next one comes after it");
-		else
-			log_notice("%d generations are draining; the reload waits for one to end",
-				RELOAD_DRAINING_MAX);
-		return;
-	}
-	forget_verdict(r);
-	r->turn++;
-	if (r->serving)
-		r->news(r, RELOAD_BEGUN);
-	r->candidate = generation_new(&r->shared, r->number + 1, on_pool_news, &r->findings);
+	r->candidate =
+		generation_new(&r->shared, r->number + 1, rehearsed, on_pool_news, &r->findings);
 	log_findings(&r->findings);
 	code = (enum err_code)findings_code(&r->findings);
 	if (!r->candidate) {
@@ -225,6 +210,73 @@ void reload_begin(struct reload *r)
 	}
 	r->candidate->owner = r;
 	r->number++;
+}
+
+static void on_rehearsed(void *data, struct rehearsal_result *result)
+{
+	struct reload *r = data;
+
+	r->rehearsal = NULL;
+	if (result->findings.errors) {
+		r->findings = result->findings;
+		result->findings = (struct findings){ 0 };
+		log_findings(&r->findings);
+		reject(r, (enum err_code)findings_code(&r->findings));
+	} else {
+		buf_append_str(&r->changes, buf_str(&result->changes));
+		prepare(r, &result->digests);
+	}
+	run_wanted(r);
+}
+
+static void rehearse(struct reload *r)
+{
+	struct rehearsal_options o = {
+		.event = r->shared.event,
+		.path = r->shared.master->config_path,
+		.ring = r->ring,
+		.before = r->serving->config,
+		.limit_ms = r->serving->config->reload_ready_ms,
+		.done = on_rehearsed,
+		.data = r,
+	};
+	struct err e;
+
+	r->rehearsal = rehearsal_start(&o, &e);
+	if (r->rehearsal)
+		return;
+	findings_error(&r->findings, e.code, NULL, 0, "%s", e.text);
+	log_findings(&r->findings);
+	reject(r, e.code);
+}
+
+void reload_begin(struct reload *r)
+{
+	if (r->ending)
+		return;
+	if (reload_is_busy(r) || count_draining(r) >= RELOAD_DRAINING_MAX) {
+		r->wanted = true;
+		if (reload_is_busy(r))
+			log_notice("a reload is under way; the next one comes after it");
+		else
+			log_notice("%d generations are draining; the reload waits for one to end",
+				RELOAD_DRAINING_MAX);
+		return;
+	}
+	forget_verdict(r);
+	r->turn++;
+	r->begun_us = clock_us_now();
+	if (!r->serving) {
+		prepare(r, NULL);
+		return;
+	}
+	r->news(r, RELOAD_BEGUN);
+	rehearse(r);
+}
+
+bool reload_is_busy(const struct reload *r)
+{
+	return r->rehearsal || r->candidate;
 }
 
 bool reload_is_capped(const struct reload *r, time_t *ret_until)
@@ -256,6 +308,8 @@ static void end_all(struct reload *r, void (*end)(struct generation *g))
 
 	r->ending = true;
 	r->wanted = false;
+	rehearsal_stop(r->rehearsal);
+	r->rehearsal = NULL;
 	if (r->candidate)
 		rollback(r);
 	for (g = r->draining; g; g = next) {
@@ -291,7 +345,8 @@ void reload_stop(struct reload *r)
 
 bool reload_is_empty(const struct reload *r)
 {
-	return !r->candidate && !r->draining && (!r->serving || pool_is_empty(&r->serving->pool));
+	return !reload_is_busy(r) && !r->draining &&
+	       (!r->serving || pool_is_empty(&r->serving->pool));
 }
 
 void reload_reopen_logs(struct reload *r)
@@ -368,6 +423,8 @@ void reload_done(struct reload *r)
 {
 	if (!r)
 		return;
+	rehearsal_stop(r->rehearsal);
+	r->rehearsal = NULL;
 	while (r->draining) {
 		struct generation *g = r->draining;
 

@@ -1,6 +1,8 @@
 /* Generations. A start and a reload are the same transaction:
  *
- *   prepare   read, check, open the configuration; open the sockets it needs and does not share;
+ *   rehearse  (a reload only) a child reads, checks, opens and tries everything, and is gone
+ *   prepare   read, check, open the configuration, which must be what was rehearsed; open the
+ *             sockets it needs and does not share;
  *             fork its workers; wait until each says READY or `reload.ready` has passed
  *   commit    its workers serve; those of the generation before drain, sockets that only they used
  *             are closed
@@ -26,6 +28,7 @@
 #include "master/generation.h"
 #include "master/master.h"
 #include "master/pool.h"
+#include "master/rehearsal.h"
 #include "master/sockets.h"
 
 enum {
@@ -49,6 +52,7 @@ struct reload {
 	struct board *board;
 	struct slots slots;
 	struct sockets sockets;
+	struct rehearsal *rehearsal; /* of what may become the candidate */
 	struct generation *serving, *candidate;
 	struct generation *draining; /* and killed ones, until they are reaped */
 	uint32_t number;             /* of the newest generation there was */
@@ -60,7 +64,8 @@ struct reload {
 	struct findings findings;
 	char verdict[256];  /* one line about a commit */
 	struct buf changes; /* lines: what a commit changed */
-	time_t ended;       /* 0: it runs */
+	int64_t begun_us;
+	time_t ended; /* 0: it runs */
 };
 
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
@@ -69,6 +74,8 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 void reload_begin(struct reload *r);
 /* So many generations drain that a reload has to wait; until when at the latest. */
 bool reload_is_capped(const struct reload *r, time_t *ret_until);
+/* Is a transaction under way? */
+bool reload_is_busy(const struct reload *r);
 /* Is it a worker, of whatever generation? */
 bool reload_has_worker(const struct reload *r, pid_t pid);
 /* No more reloads; all workers drain, bounded by reload.drain, and the listeners are closed. */

@@ -4,10 +4,11 @@
 #include "tls/pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -17,9 +18,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/buf.h"
+#include "tls/digest.h"
 #include "tls/reason.h"
 
-enum { PASSPHRASE_MAX = 1024 };
+enum { PASSPHRASE_MAX = 1024, FILE_SIZE_MAX = 1 << 20, READ_STEP = 4096 };
 
 struct passphrase {
 	const char *file; /* NULL: none */
@@ -30,6 +33,7 @@ struct passphrase {
 
 struct loading {
 	const char *certificate_file, *key_file; /* for errors; NULL in memory */
+	struct buf content[2];                   /* of the files */
 	BIO *certificate, *key;
 	X509 *leaf;
 	struct stack_st_X509 *chain;
@@ -62,59 +66,93 @@ static int cannot_read(struct err *e, const char *file, int errnum)
 		errnum == EACCES ? "; give the user that starts latchd the right to" : "");
 }
 
-/* A regular file (or pipe), not a directory, on which reads would fail without a word. */
-static FILE *open_file(const char *path, struct err *e)
+/* All of it at the end of `b`, and its digest where that is wanted. */
+static int read_all(int fd, const char *path, struct buf *b, struct err *e)
 {
-	struct stat st;
-	FILE *f = fopen(path, "re");
+	ssize_t n = 1;
 
-	if (!f) {
-		cannot_read(e, path, errno);
-		return NULL;
+	while (n != 0) {
+		char *p = buf_reserve(b, READ_STEP);
+
+		if (!p)
+			return say(e, path, "is larger than 1 MiB, which no certificate or key is");
+		n = read(fd, p, READ_STEP);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cannot_read(e, path, errno);
+		buf_commit(b, (size_t)n);
 	}
-	if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode)) {
-		cannot_read(e, path, EISDIR);
-		fclose(f);
-		return NULL;
-	}
-	return f;
-}
-
-static BIO *open_bio(const char *path, struct err *e)
-{
-	FILE *f = open_file(path, e);
-	BIO *b = f ? BIO_new_fp(f, BIO_CLOSE) : NULL;
-
-	if (f && !b) {
-		fclose(f);
-		say(e, path, "out of memory");
-	}
-	return b;
-}
-
-static int read_passphrase(struct passphrase *p, const char *file, struct err *e)
-{
-	FILE *f = open_file(file, e);
-
-	if (!f)
-		return -1;
-	setvbuf(f, NULL, _IONBF, 0); /* no second copy of a secret */
-	p->file = file;
-	p->n = 0;
-	int c = getc(f);
-	for (; c != EOF && c != '\n' && p->n < sizeof(p->text); c = getc(f))
-		p->text[p->n++] = (char)c;
-	int failed = ferror(f) ? errno : 0;
-	fclose(f);
-	if (failed)
-		return cannot_read(e, file, failed);
-	if (p->n > 0 && p->text[p->n - 1] == '\r')
-		p->n--;
-	if (p->n == 0)
-		return say(e, file, "its first line is empty: no pass phrase");
-	if (p->n == sizeof(p->text))
-		return say(e, file, "the pass phrase is longer than 1023 bytes");
 	return 0;
+}
+
+static int read_file(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+	size_t room = FILE_SIZE_MAX;
+	struct str content;
+	struct stat st;
+
+	if (fd < 0)
+		return cannot_read(e, path, errno);
+	/* One piece, which does not move: no second copy of a secret. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		st.st_size < FILE_SIZE_MAX - 2 * READ_STEP)
+		room = (size_t)st.st_size + 2 * READ_STEP;
+	rc = buf_reserve(b, room) ? read_all(fd, path, b, e) : say(e, path, "out of memory");
+	close(fd);
+	content = buf_str(b);
+	if (rc == 0 && p->digests && digest_list_add(p->digests, path, content.p, content.n) < 0)
+		return say(e, path, "out of memory");
+	return rc;
+}
+
+static void forget(struct buf *b)
+{
+	if (b->data)
+		OPENSSL_cleanse(b->data, b->end);
+	buf_done(b);
+}
+
+static BIO *open_bio(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
+{
+	BIO *bio;
+
+	if (read_file(path, p, b, e) < 0)
+		return NULL;
+	bio = BIO_new_mem_buf(buf_len(b) ? buf_head(b) : "", (int)buf_len(b));
+	if (!bio)
+		say(e, path, "out of memory");
+	return bio;
+}
+
+/* The first line, without its end. */
+static int read_passphrase(struct passphrase *pass, const struct tls_pair *p, struct err *e)
+{
+	const char *file = p->passphrase_file;
+	struct buf b;
+	struct str line = { 0 };
+	int rc;
+
+	buf_init(&b, FILE_SIZE_MAX);
+	rc = read_file(file, p, &b, e);
+	if (rc == 0) {
+		line = buf_str(&b);
+		line.n = str_find(line, '\n', 0);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n == 0)
+			rc = say(e, file, "its first line is empty: no pass phrase");
+		else if (line.n >= sizeof(pass->text))
+			rc = say(e, file, "the pass phrase is longer than 1023 bytes");
+	}
+	if (rc == 0) {
+		pass->file = file;
+		pass->n = line.n;
+		memcpy(pass->text, line.p, line.n);
+	}
+	forget(&b);
+	return rc;
 }
 
 static int on_passphrase(char *dst, int size, int writing, void *arg)
@@ -138,8 +176,8 @@ static int open_sources(struct loading *l, const struct tls_pair *p, struct err 
 	}
 	l->certificate_file = p->certificate;
 	l->key_file = is_set(p->private_key) ? p->private_key : p->certificate;
-	l->certificate = open_bio(l->certificate_file, e);
-	l->key = l->certificate ? open_bio(l->key_file, e) : NULL;
+	l->certificate = open_bio(l->certificate_file, p, &l->content[0], e);
+	l->key = l->certificate ? open_bio(l->key_file, p, &l->content[1], e) : NULL;
 	return l->key ? 0 : -1;
 }
 
@@ -207,7 +245,7 @@ static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 	struct passphrase pass = { 0 };
 	int rc = -1;
 
-	if (is_set(p->passphrase_file) && read_passphrase(&pass, p->passphrase_file, e) < 0)
+	if (is_set(p->passphrase_file) && read_passphrase(&pass, p, e) < 0)
 		goto out;
 	l->pkey = PEM_read_bio_PrivateKey(l->key, NULL, on_passphrase, &pass);
 	if (l->pkey)
@@ -264,6 +302,8 @@ int pair_load(
 	struct loading l = { 0 };
 	int rc = -1;
 
+	for (size_t i = 0; i < 2; i++)
+		buf_init(&l.content[i], FILE_SIZE_MAX);
 	ERR_clear_error();
 	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, e) < 0)
 		goto out;
@@ -275,6 +315,8 @@ int pair_load(
 out:
 	BIO_free(l.certificate);
 	BIO_free(l.key);
+	for (size_t i = 0; i < 2; i++)
+		forget(&l.content[i]);
 	X509_free(l.leaf);
 	sk_X509_pop_free(l.chain, X509_free);
 	EVP_PKEY_free(l.pkey);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+struct digest_list;
 struct ssl_ctx_st;
 struct x509_st;
 
@@ -13,6 +14,7 @@ struct tls_pair {
 	const char *private_key;     /* path; NULL or "": in the certificate's file */
 	const char *passphrase_file; /* NULL or "": none. Its first line, without the line end */
 	const char *pem;             /* chain and key in memory instead; NULL: use the paths */
+	struct digest_list *digests; /* gets every file that is read; NULL: not wanted */
 };
 
 /* Adds the pair to the context; on failure the error's file is the file at fault. `ret_leaf` gets a

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from harness import DEFAULT_CONFIG, IS_ROOT, LATCHD, Latchd, TestCase, latchd
+from harness import DEFAULT_CONFIG, IS_ROOT, LATCHD, Latchd, TestCase, certificates, latchd
 
 
 def ask(path, words):
@@ -147,6 +147,103 @@ class Reload(TestCase):
                 peer.sock.close()
             d.log.wait("generation 1 is gone")
             self.assertEqual(d.ctl("reload").returncode, 0)
+
+
+class Rehearsal(TestCase):
+    """The candidate is tried in a child first: what happens there does not happen to the master."""
+
+    FIFO = DEFAULT_CONFIG.replace('private_key = "@CERTS@/ecdsa.key"', 'private_key = "@DIR@/fifo"')
+
+    def test_a_handshake_that_fails(self):
+        with Latchd() as d:
+            d.write_config(
+                extra='tls = { max_version = "1.2"; ciphers = "ECDHE-RSA-AES128-GCM-SHA256"; };'
+            )
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 78)
+            self.assertRegex(
+                run.stderr,
+                r"latchd\.conf:\d+: a TLS handshake with this certificate fails, .*cipher",
+            )
+            tested = latchd("-t", "-c", d.config)
+            self.assertEqual(tested.returncode, 78)
+            self.assertIn(tested.stderr, run.stderr)
+            self.assertEqual(d.fetch("/").status, 200)
+
+    def test_a_start_fails_the_same_way(self):
+        d = Latchd(extra='tls = { max_version = "1.2"; ciphers = "ECDHE-RSA-AES128-GCM-SHA256"; };')
+        d.start(wait=False)
+        d.wait_exit(78)
+
+    def test_a_key_of_another_certificate(self):
+        with Latchd() as d:
+            d.write_config(template=DEFAULT_CONFIG.replace("ecdsa.key", "other.key"))
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 78)
+            self.assertRegex(run.stderr, r"latchd\.conf:\d+: .*other\.key: .*not the certificate")
+
+    def hang(self, d):
+        """Begins a reload that hangs in its child; the child's process."""
+        os.mkfifo(d.dir / "fifo")
+        workers = d.workers()
+        d.write_config(template=self.FIFO)
+        runs = []
+        thread = threading.Thread(target=lambda: runs.append(d.ctl("reload")))
+        thread.start()
+        d.log.wait("a reload is asked for")
+        deadline = time.monotonic() + 20
+        while not set(d.processes()) - set(workers):
+            self.assertLess(time.monotonic(), deadline)
+        return thread, runs, (set(d.processes()) - set(workers)).pop()
+
+    def test_a_file_that_hangs_holds_up_nobody_and_is_given_up(self):
+        with Latchd(extra='reload = { ready = "1s"; };') as d:
+            thread, runs, _ = self.hang(d)
+            self.assertEqual(
+                json.loads(d.ctl("status", "--json").stdout)["last_reload"]["result"], "running"
+            )
+            self.assertEqual(d.fetch("/").status, 200)
+            thread.join()
+            self.assertEqual(runs[0].returncode, 71, runs[0].stderr)
+            self.assertIn("did not end within 1000 ms", runs[0].stderr)
+            self.assertEqual(d.status()["generation"], 1)
+
+    def test_a_child_that_dies_is_a_rejection(self):
+        with Latchd() as d:
+            thread, runs, child = self.hang(d)
+            os.kill(child, signal.SIGKILL)
+            thread.join()
+            self.assertEqual(runs[0].returncode, 70)
+            self.assertIn("was killed by SIGKILL", runs[0].stderr)
+            self.assertEqual(d.fetch("/").status, 200)
+
+    def test_a_stop_ends_it(self):
+        d = Latchd().start()
+        thread, runs, _ = self.hang(d)
+        self.assertEqual(d.ctl("stop").returncode, 0)
+        thread.join()
+        self.assertEqual(runs[0].returncode, 75)
+        d.wait_exit()
+
+    def test_a_file_that_changes_between_is_noticed(self):
+        """A pipe that gives other bytes to the master than it gave to the child."""
+        with Latchd() as d:
+            key = (certificates() / "ecdsa.key").read_bytes()
+            os.mkfifo(d.dir / "fifo")
+            d.write_config(template=self.FIFO)
+
+            def write():
+                for content in (key, key + b"\n"):
+                    with open(d.dir / "fifo", "wb") as f:
+                        f.write(content)
+
+            thread = threading.Thread(target=write)
+            thread.start()
+            run = d.ctl("reload")
+            thread.join()
+            self.assertEqual(run.returncode, 75, run.stderr)
+            self.assertIn("changed while the reload was under way", run.stderr)
+            self.assertEqual(d.fetch("/").status, 200)
 
 
 class Status(TestCase):

@@ -87,7 +87,12 @@ TestSuite(reload, .init = setup, .fini = teardown, .timeout = 60);
 
 static bool has_verdict(void)
 {
-	return !reload.candidate && !reload.wanted;
+	return !reload_is_busy(&reload) && !reload.wanted;
+}
+
+static bool has_candidate(void)
+{
+	return reload.candidate || has_verdict();
 }
 
 static bool nothing_drains(void)
@@ -191,6 +196,8 @@ Test(reload, listeners_come_and_go_at_the_commit)
 	listeners = "{ name = \"b\"; address = \"[::1]:0\"; tls = false; }";
 	configure();
 	reload_begin(&reload);
+	cr_expect_eq(reload.sockets.n, 1, "a rehearsal binds nothing");
+	turn_until(has_candidate);
 	cr_expect_eq(reload.sockets.n, 2, "both while it is not decided");
 	cr_expect_geq(fcntl(gone, F_GETFD), 0);
 	turn_until(has_verdict);
@@ -365,11 +372,110 @@ Test(reload, drain_gives_up_the_candidate)
 {
 	start();
 	reload_begin(&reload);
+	turn_until(has_candidate);
 	cr_assert_not_null(reload.candidate);
 	reload_drain(&reload);
 	turn_until(is_empty);
 	cr_expect_eq(heard[RELOAD_COMMITTED], 1);
 	cr_expect_eq(toy->drains, 2);
+}
+
+Test(reload, drain_gives_up_the_rehearsal)
+{
+	start();
+	reload_begin(&reload);
+	cr_assert_not_null(reload.rehearsal);
+	cr_expect(reload_is_busy(&reload));
+	reload_drain(&reload);
+	cr_expect_null(reload.rehearsal);
+	turn_until(is_empty);
+	cr_expect_eq(heard[RELOAD_COMMITTED], 1);
+}
+
+Test(reload, a_commit_says_what_changed)
+{
+	start();
+	extra = "timeouts = { idle = \"7s\"; };";
+	configure();
+	begin();
+	cr_expect_eq(reload.turn, 2);
+	cr_expect_neq(reload.ended, 0);
+	cr_expect_not_null(strstr(reload.verdict, "generation 2 serves"));
+	cr_expect_str_eq(buf_cstring(&reload.changes), "timeouts.idle: \"1m\" -> \"7s\"\n");
+	begin();
+	cr_expect_eq(buf_len(&reload.changes), 0);
+}
+
+Test(reload, a_rejection_keeps_its_findings)
+{
+	start();
+	spoil_key();
+	begin();
+	cr_assert_eq(reload.findings.errors, 1);
+	for (size_t i = 0; i < reload.findings.n; i++)
+		cr_expect(!reload.findings.v[i].is_error || reload.findings.v[i].err.line == 4);
+	extra = "";
+	configure();
+	begin();
+	cr_expect_eq(reload.findings.errors, 0);
+}
+
+Test(reload, what_is_not_what_was_rehearsed_is_refused)
+{
+	struct digest_list rehearsed = { 0 };
+	struct findings f = { 0 };
+
+	start();
+	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, &f));
+	cr_expect_eq(findings_code(&f), ERR_TEMPORARY, "a file that it did not read");
+	cr_expect_str_eq(f.v[0].err.file, config_path);
+	findings_done(&f);
+	digest_list_add(&rehearsed, config_path, "other", 5);
+	digest_list_finish(&rehearsed);
+	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, &f));
+	cr_expect_eq(findings_code(&f), ERR_TEMPORARY, "other bytes");
+	findings_done(&f);
+	digest_list_done(&rehearsed);
+}
+
+static bool is_free_again(void)
+{
+	time_t until;
+
+	return !reload_is_capped(&reload, &until);
+}
+
+Test(reload, the_cap_says_until_when)
+{
+	time_t until = 0;
+
+	toy->manner = TOY_DEAF;
+	extra = "reload = { drain = \"100s\"; };";
+	configure();
+	start();
+	cr_expect_not(reload_is_capped(&reload, &until));
+	for (int i = 0; i < RELOAD_DRAINING_MAX; i++)
+		begin();
+	cr_expect(reload_is_capped(&reload, &until));
+	cr_expect_geq(until, time(NULL) + 90);
+	cr_expect_leq(until, time(NULL) + 110);
+	for (int i = 0; i < 2; i++)
+		kill(reload.board->slot[i].pid, SIGKILL);
+	turn_until(is_free_again);
+}
+
+Test(reload, workers_of_all_generations_are_known)
+{
+	pid_t old;
+
+	toy->manner = TOY_DEAF;
+	start();
+	old = reload.board->slot[0].pid;
+	cr_expect(reload_has_worker(&reload, old));
+	begin();
+	cr_expect(reload_has_worker(&reload, old), "it drains");
+	cr_expect_not(reload_has_worker(&reload, getpid()));
+	cr_expect_not(reload_has_worker(&reload, 0));
 }
 
 Test(reload, stop_reaches_the_draining_too)

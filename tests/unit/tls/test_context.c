@@ -151,9 +151,9 @@ Test(context, files_at_fault)
 		struct tls_pair pair;
 		const char *file, *words;
 	} rows[] = {
-		{ { cert("no.pem"), cert("ecdsa.key"), 0, 0 }, cert("no.pem"), "No such file" },
-		{ { cert("ecdsa.pem"), cert("no.key"), 0, 0 }, cert("no.key"), "No such file" },
-		{ { cert("."), cert("ecdsa.key"), 0, 0 }, cert("."), "Is a directory" },
+		{ { cert("no.pem"), cert("ecdsa.key"), 0, 0, 0 }, cert("no.pem"), "No such file" },
+		{ { cert("ecdsa.pem"), cert("no.key"), 0, 0, 0 }, cert("no.key"), "No such file" },
+		{ { cert("."), cert("ecdsa.key"), 0, 0, 0 }, cert("."), "Is a directory" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -162,7 +162,7 @@ Test(context, files_at_fault)
 
 Test(context, contents_at_fault)
 {
-	struct tls_pair p = { cert("ecdsa.pem"), cert("other.key"), 0, 0 };
+	struct tls_pair p = { cert("ecdsa.pem"), cert("other.key"), 0, 0, 0 };
 
 	expect_refused(&p, p.private_key, "not the certificate's");
 	p.private_key = cert("rsa.key");
@@ -186,9 +186,9 @@ Test(context, contents_at_fault)
 Test(context, one_pair_a_key_type)
 {
 	struct tls_pair pairs[] = {
-		{ cert("rsa.pem"), cert("rsa.key"), 0, 0 },
-		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0 },
-		{ cert("other.pem"), cert("other.key"), 0, 0 },
+		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0 },
+		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 },
+		{ cert("other.pem"), cert("other.key"), 0, 0, 0 },
 	};
 	struct err e;
 	SSL_CTX *ctx = try_pairs(pairs, 2, &e);
@@ -218,8 +218,8 @@ static int negotiated_key(SSL_CTX *ours, const char *algorithms, int version)
 Test(context, the_client_gets_the_key_type_it_knows)
 {
 	struct tls_pair pairs[] = {
-		{ cert("rsa.pem"), cert("rsa.key"), 0, 0 },
-		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0 },
+		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0 },
+		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 },
 	};
 	struct err e;
 	SSL_CTX *ctx = try_pairs(pairs, 2, &e);
@@ -297,7 +297,7 @@ Test(context, old_ciphers_are_refused)
 
 Test(context, modern_is_tls_13_alone)
 {
-	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0 };
+	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 };
 	struct tls_options o = { .profile = TLS_PROFILE_MODERN };
 	SSL_CTX *ours = tls_context_new_server(&o, &pair, 1, "", 0, NULL, NULL);
 	SSL_CTX *old = peer_context(TLS1_2_VERSION), *new = peer_context(0);
@@ -379,7 +379,7 @@ Test(options, lists_pass_through)
 	set(&o.ciphersuites, suites, "TLS_CHACHA20_POLY1305_SHA256");
 	set(&o.groups, groups, "P-521:X25519");
 	cr_expect_eq(tls_options_check(&o, &e), 0, "%s", e.text);
-	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0 };
+	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 };
 	SSL_CTX *ours = tls_context_new_server(&o, &pair, 1, "", 0, NULL, &e);
 	SSL_CTX *peer = peer_context(TLS1_3_VERSION);
 	struct peers p;

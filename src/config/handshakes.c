@@ -1,0 +1,95 @@
+/* The last word on certificates: that they load does not yet mean that a handshake with them can
+ * succeed. Refuses to judge what a client would think of them. */
+#include "config/handshakes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tls/trial.h"
+
+enum { NAME_SIZE = 300 };
+
+static bool is_equal(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+static bool has_same_options(const struct tls_options *a, const struct tls_options *b)
+{
+	return a->profile == b->profile && a->tickets_enabled == b->tickets_enabled &&
+	       is_equal(a->min_version, b->min_version) &&
+	       is_equal(a->max_version, b->max_version) && is_equal(a->ciphers, b->ciphers) &&
+	       is_equal(a->ciphersuites, b->ciphersuites) && is_equal(a->groups, b->groups);
+}
+
+/* Was that file read for `before` with the same content? "": there is no file. */
+static bool is_same_file(const struct config *c, const struct config *before, const char *path)
+{
+	const struct digest *now, *then;
+
+	if (!path || !*path)
+		return true;
+	now = digest_list_find(&c->digests, path);
+	then = digest_list_find(&before->digests, path);
+	return now && then && !memcmp(now->hash, then->hash, DIGEST_SIZE);
+}
+
+static bool is_unchanged(
+	const struct config *c, const struct config *before, const struct config_site *site)
+{
+	if (!before || !has_same_options(&c->tls, &before->tls) ||
+		!is_same_file(c, before, site->passphrase_file))
+		return false;
+	for (size_t i = 0; i < site->npairs; i++)
+		if (!is_same_file(c, before, site->pairs[i].certificate) ||
+			!is_same_file(c, before, site->pairs[i].private_key))
+			return false;
+	return true;
+}
+
+/* A name that leads to the site and, as far as can be, to no other one. */
+static void choose_name(const struct config_site *site, char dst[NAME_SIZE])
+{
+	const char *name = site->names[0];
+
+	for (size_t i = 0; i < site->nnames; i++)
+		if (!strchr(site->names[i], '*')) {
+			name = site->names[i];
+			break;
+		}
+	if (!strcmp(name, "*"))
+		snprintf(dst, NAME_SIZE, "latchd-trial.invalid");
+	else
+		snprintf(dst, NAME_SIZE, "%s%s", *name == '*' ? "latchd-trial" : "",
+			*name == '*' ? name + 1 : name);
+}
+
+static void try_site(const struct config *c, const struct config_listener *l,
+	const struct config_site *site, struct findings *f)
+{
+	struct config_place p = site->place;
+	struct err e = { 0 };
+	char name[NAME_SIZE];
+
+	choose_name(site, name);
+	if (trial_handshakes(l->tls_sites, site->context, name, &site->serving, &e) == 0)
+		return;
+	if (site->npairs)
+		p = config_place_of(c, &site->pairs[0].certificate, &site->pairs[0].place);
+	findings_error(f, e.code, p.file, p.line,
+		"a TLS handshake with this certificate fails, for \"%.100s\" on the listener "
+		"\"%.60s\": %s",
+		name, l->name ? l->name : "", e.text);
+}
+
+void config_handshakes(const struct config *c, const struct config *before, struct findings *f)
+{
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		for (size_t k = 0; l->tls_sites && k < c->nsites; k++)
+			if (c->sites[k].context && config_site_is_on(&c->sites[k], l) &&
+				!is_unchanged(c, before, &c->sites[k]))
+				try_site(c, l, &c->sites[k], f);
+	}
+}

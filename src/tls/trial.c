@@ -1,0 +1,148 @@
+/* Client and server at the two ends of a socket pair, turn by turn, in one process. The client is
+ * the most willing that there can be: what fails with it fails with all. Judges no chain, for
+ * whether clients trust a certificate is theirs to say. */
+#include "tls/trial.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "tls/attach.h"
+#include "tls/profile.h"
+#include "tls/reason.h"
+#include "tls/session.h"
+#include "tls/sites.h"
+
+enum { TURNS_MAX = 64 }; /* flights of a handshake, and many more */
+
+/* So that a server with several certificates takes the one with this type of key. */
+static const char *signatures_of(const X509 *leaf)
+{
+	static const struct {
+		int type;
+		const char *list;
+	} table[] = {
+		{ EVP_PKEY_RSA, "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+				"RSA+SHA256:RSA+SHA384:RSA+SHA512" },
+		{ EVP_PKEY_EC, "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512" },
+		{ EVP_PKEY_ED25519, "ed25519" },
+		{ EVP_PKEY_ED448, "ed448" },
+	};
+	const EVP_PKEY *key = X509_get0_pubkey(leaf);
+
+	for (size_t i = 0; key && i < sizeof(table) / sizeof(table[0]); i++)
+		if (EVP_PKEY_get_base_id(key) == table[i].type)
+			return table[i].list;
+	return NULL;
+}
+
+/* NULL: `e`. */
+static SSL *new_client(
+	const struct attachment *a, const X509 *leaf, const char *name, struct err *e)
+{
+	const char *signatures = a->nleaves > 1 ? signatures_of(leaf) : NULL;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = NULL;
+
+	if (ctx)
+		SSL_CTX_set_security_level(ctx, 0);
+	if (ctx && profile_apply(ctx, &a->options, e) == 0) {
+		ssl = SSL_new(ctx);
+		if (ssl && ((signatures && SSL_set1_sigalgs_list(ssl, signatures) != 1) ||
+				   (*name && SSL_set_tlsext_host_name(ssl, name) != 1))) {
+			SSL_free(ssl);
+			ssl = NULL;
+		}
+	}
+	SSL_CTX_free(ctx); /* the session keeps it */
+	if (!ssl)
+		tls_reason_err(e, ERR_SYSTEM, "no client for a trial handshake");
+	return ssl;
+}
+
+static bool goes_on(enum io_status s)
+{
+	return s == IO_WANT_READ || s == IO_WANT_WRITE;
+}
+
+/* Both sides until both are done, or one fails. */
+static int shake(struct session *server, SSL *client, struct err *e)
+{
+	enum io_status s = IO_WANT_READ;
+	struct tls_reason reason;
+	int c = 0;
+
+	for (int i = 0; i < TURNS_MAX && !(s == IO_OK && c == 1); i++) {
+		if (c != 1) {
+			ERR_clear_error();
+			c = SSL_do_handshake(client);
+			if (c != 1 && SSL_get_error(client, c) != SSL_ERROR_WANT_READ &&
+				SSL_get_error(client, c) != SSL_ERROR_WANT_WRITE && goes_on(s)) {
+				tls_reason_take(client, &reason);
+				return err_set(e, ERR_CONFIG, "%s", reason.sentence);
+			}
+		}
+		if (goes_on(s)) {
+			s = session_handshake(server);
+			if (s == IO_OK)
+				session_flush(server);
+		}
+		if (!goes_on(s) && s != IO_OK) {
+			tls_reason_take(server->ssl, &reason);
+			return err_set(e, ERR_CONFIG, "%s", reason.sentence);
+		}
+	}
+	ERR_clear_error();
+	return s == IO_OK && c == 1 ? 0 : err_set(e, ERR_CONFIG, "it does not come to an end");
+}
+
+static int try_leaf(const struct tls_sites *t, const struct attachment *a, X509 *leaf,
+	const char *name, const void *site, struct err *e)
+{
+	struct session_env env;
+	struct session server = { .fd = -1 };
+	SSL *client = new_client(a, leaf, name, e);
+	int fd[2] = { -1, -1 }, rc = -1;
+
+	session_env_init(&env, true);
+	if (!client)
+		goto out;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) < 0) {
+		err_errno(e, ERR_SYSTEM, errno, "cannot make sockets");
+		goto out;
+	}
+	if (session_open(&server, &env, fd[0], tls_sites_context(t), true) < 0 ||
+		SSL_set_fd(client, fd[1]) != 1) {
+		err_set(e, ERR_SYSTEM, "out of memory");
+		goto out;
+	}
+	SSL_set_connect_state(client);
+	rc = shake(&server, client, e);
+	if (rc == 0 && server.site != site)
+		rc = err_set(e, ERR_CONFIG, "the name \"%.100s\" leads to another site", name);
+	if (rc == 0 && X509_cmp(SSL_get0_peer_certificate(client), leaf) != 0)
+		rc = err_set(e, ERR_CONFIG, "another certificate is served");
+out:
+	session_close(&server, false);
+	session_env_done(&env);
+	SSL_free(client);
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	ERR_clear_error();
+	return rc;
+}
+
+int trial_handshakes(const struct tls_sites *t, struct ssl_ctx_st *ctx, const char *name,
+	const void *site, struct err *e)
+{
+	const struct attachment *a = attach_get(ctx);
+
+	for (size_t i = 0; i < a->nleaves; i++)
+		if (try_leaf(t, a, a->leaf[i], name, site, e) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* A handshake of a server with itself, in memory: whether what is configured could serve at all. */
+#ifndef LATCH_TLS_TRIAL_H
+#define LATCH_TLS_TRIAL_H
+
+#include "base/err.h"
+
+struct ssl_ctx_st;
+struct tls_sites;
+
+/* One full handshake for each certificate of `ctx`, on the way that a connection takes: through the
+ * table's entry, asking for `name` ("": no server name). It must lead to `site` and to that
+ * certificate. The client trusts everything and offers what the options of the server name. -1:
+ * `e`, without a place. */
+int trial_handshakes(const struct tls_sites *t, struct ssl_ctx_st *ctx, const char *name,
+	const void *site, struct err *e);
+
+#endif

@@ -1,0 +1,134 @@
+/* A server's handshake with itself. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "pair_of_peers.h"
+#include "tls/digest.h"
+#include "tls/sites.h"
+#include "tls/trial.h"
+
+static struct tls_sites *sites;
+static SSL_CTX *context;
+static struct err e;
+static int here, elsewhere;
+
+static void setup(void)
+{
+	memset(&e, 0, sizeof(e));
+	sites = tls_sites_new();
+	cr_assert_not_null(sites);
+}
+
+static void teardown(void)
+{
+	tls_sites_free(sites);
+	SSL_CTX_free(context);
+}
+
+TestSuite(trial, .init = setup, .fini = teardown);
+
+static void serve(struct tls_options *o, const char *first, const char *second)
+{
+	char names[4][32];
+	struct tls_pair pairs[2] = { 0 };
+	size_t n = second ? 2 : 1;
+
+	snprintf(names[0], sizeof(names[0]), "%s.pem", first);
+	snprintf(names[1], sizeof(names[1]), "%s.key", first);
+	snprintf(names[2], sizeof(names[2]), "%s.pem", second ? second : "");
+	snprintf(names[3], sizeof(names[3]), "%s.key", second ? second : "");
+	for (size_t i = 0; i < n; i++) {
+		pairs[i].certificate = cert(names[2 * i]);
+		pairs[i].private_key = cert(names[2 * i + 1]);
+	}
+	context = tls_context_new_server(o, pairs, n, "x", 1, NULL, &e);
+	cr_assert_not_null(context, "%s", e.text);
+	cr_assert_eq(tls_sites_add(sites, STR("localhost"), context, &here), 0);
+	cr_assert_eq(tls_sites_finish(sites, &e), 0);
+}
+
+Test(trial, a_good_certificate_passes)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+}
+
+Test(trial, each_of_two_certificates_is_tried)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "rsa", "ecdsa");
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+}
+
+Test(trial, an_expired_one_is_for_clients_to_judge)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "expired", NULL);
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+}
+
+Test(trial, a_key_that_no_cipher_fits_fails)
+{
+	char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256", version[] = "1.2";
+	struct tls_options o = {
+		.ciphers = ciphers, .min_version = version, .max_version = version
+	};
+
+	serve(&o, "rsa", NULL);
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), -1);
+	cr_expect_eq(e.code, ERR_CONFIG);
+	cr_expect_not_null(strstr(e.text, "cipher"), "%s", e.text);
+}
+
+Test(trial, one_of_two_that_fails_is_enough)
+{
+	char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256", version[] = "1.2";
+	struct tls_options o = {
+		.ciphers = ciphers, .min_version = version, .max_version = version
+	};
+
+	serve(&o, "ecdsa", "rsa");
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), -1);
+}
+
+Test(trial, what_the_server_insists_on_the_client_offers)
+{
+	char groups[] = "P-521", version[] = "1.3";
+	struct tls_options o = { .groups = groups, .min_version = version };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+}
+
+Test(trial, a_name_that_leads_elsewhere_fails)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(trial_handshakes(sites, context, "localhost", &elsewhere, &e), -1);
+	cr_expect_not_null(strstr(e.text, "another site"));
+	cr_expect_eq(trial_handshakes(sites, context, "nobody.example", &here, &e), -1);
+	cr_expect_eq(trial_handshakes(sites, context, "", &here, &e), -1, "there is no default");
+}
+
+Test(trial, files_that_are_read_are_told)
+{
+	struct digest_list l = { 0 };
+	struct tls_options o = { 0 };
+	struct tls_pair p = { .certificate = cert("rsa.pem"),
+		.private_key = cert("encrypted.key"),
+		.passphrase_file = cert("passphrase"),
+		.digests = &l };
+
+	context = tls_context_new_server(&o, &p, 1, "x", 1, NULL, &e);
+	cr_assert_not_null(context, "%s", e.text);
+	cr_expect_null(digest_list_finish(&l));
+	cr_expect_not_null(digest_list_find(&l, p.certificate));
+	cr_expect_not_null(digest_list_find(&l, p.private_key));
+	cr_expect_not_null(digest_list_find(&l, p.passphrase_file));
+	digest_list_done(&l);
+}
