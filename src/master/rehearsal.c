@@ -153,6 +153,18 @@ static void close_all_but(int a, int b)
 	syscall(SYS_close_range, (unsigned)high + 1, ~0u, 0);
 }
 
+/* What the child reads, the master must be able to read again, and without waiting. */
+static bool is_rereadable(const char *path, struct findings *f)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return true; /* whoever opens it says what is wrong */
+	findings_error(f, ERR_CONFIG, path, 0,
+		"the configuration is not a regular file, and cannot be read again");
+	return false;
+}
+
 /* Files are read; what follows needs no rights any more. */
 static void drop_ids(const struct config *c)
 {
@@ -190,7 +202,9 @@ __attribute__((noreturn)) static void run_child(const struct rehearsal *r, pid_t
 		_exit(0);
 	close_all_but(r->fd, log_journal_fd());
 	buf_init(&result.changes, CHANGES_MAX);
-	c = config_prepare(r->o.path, CONFIG_OPEN_TEST, r->o.ring, &result.findings);
+	c = is_rereadable(r->o.path, &result.findings)
+		    ? config_prepare(r->o.path, CONFIG_OPEN_TEST, r->o.ring, &result.findings)
+		    : NULL;
 	if (c) {
 		drop_ids(c);
 		config_handshakes(c, r->o.before, &result.findings);

@@ -86,20 +86,42 @@ static int read_all(int fd, const char *path, struct buf *b, struct err *e)
 	return 0;
 }
 
-static int read_file(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
+/* A regular file: what else there is may keep the reader waiting. */
+static int open_file(const char *path, size_t *ret_size, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
-	size_t room = FILE_SIZE_MAX;
-	struct str content;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), problem = 0;
 	struct stat st;
 
+	if (fd < 0 || fstat(fd, &st) < 0)
+		problem = errno;
+	else if (S_ISDIR(st.st_mode))
+		problem = EISDIR;
+	if (!problem && S_ISREG(st.st_mode)) {
+		*ret_size = st.st_size < FILE_SIZE_MAX ? (size_t)st.st_size : FILE_SIZE_MAX;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (problem)
+		cannot_read(e, path, problem);
+	else
+		say(e, path, "is not a regular file");
+	return -1;
+}
+
+static int read_file(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
+{
+	size_t size;
+	int fd = open_file(path, &size, e), rc;
+	struct str content;
+
 	if (fd < 0)
-		return cannot_read(e, path, errno);
+		return -1;
 	/* One piece, which does not move: no second copy of a secret. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		st.st_size < FILE_SIZE_MAX - 2 * READ_STEP)
-		room = (size_t)st.st_size + 2 * READ_STEP;
-	rc = buf_reserve(b, room) ? read_all(fd, path, b, e) : say(e, path, "out of memory");
+	if (size > FILE_SIZE_MAX - 2 * READ_STEP)
+		size = FILE_SIZE_MAX - 2 * READ_STEP;
+	rc = buf_reserve(b, size + 2 * READ_STEP) ? read_all(fd, path, b, e)
+						  : say(e, path, "out of memory");
 	close(fd);
 	content = buf_str(b);
 	if (rc == 0 && p->digests && digest_list_add(p->digests, path, content.p, content.n) < 0)

@@ -1,4 +1,5 @@
 """latchd ctl: reload, status, stop, reopen-logs, over the control socket."""
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import threading
 import time
 import unittest
+from pathlib import Path
 
 from harness import DEFAULT_CONFIG, IS_ROOT, LATCHD, Latchd, TestCase, certificates, latchd
 
@@ -23,6 +25,29 @@ def ask(path, words):
         while chunk := s.recv(65536):
             reply += chunk
         return reply
+
+
+def endless_key():
+    """A private key under a pass phrase that takes two thousand million rounds to try."""
+
+    def tlv(tag, content):
+        n = len(content)
+        return bytes([tag]) + (bytes([n]) if n < 128 else bytes([0x82, n >> 8, n & 255])) + content
+
+    def oid(text):
+        return tlv(6, bytes.fromhex(text))
+
+    def sequence(*parts):
+        return tlv(0x30, b"".join(parts))
+
+    rounds = tlv(2, (2**31 - 1).to_bytes(4, "big"))
+    prf = sequence(oid("2a864886f70d0209"), tlv(5, b""))
+    kdf = sequence(oid("2a864886f70d01050c"), sequence(tlv(4, bytes(16)), rounds, prf))
+    cipher = sequence(oid("60864801650304012a"), tlv(4, bytes(16)))
+    scheme = sequence(oid("2a864886f70d01050d"), sequence(kdf, cipher))
+    text = base64.encodebytes(sequence(scheme, tlv(4, bytes(144)))).decode()
+    name = "ENCRYPTED PRIVATE KEY"
+    return f"-----BEGIN {name}-----\n{text}-----END {name}-----\n"
 
 
 class Reload(TestCase):
@@ -152,7 +177,10 @@ class Reload(TestCase):
 class Rehearsal(TestCase):
     """The candidate is tried in a child first: what happens there does not happen to the master."""
 
-    FIFO = DEFAULT_CONFIG.replace('private_key = "@CERTS@/ecdsa.key"', 'private_key = "@DIR@/fifo"')
+    SLOW = DEFAULT_CONFIG.replace(
+        'private_key = "@CERTS@/ecdsa.key"',
+        'private_key = "@DIR@/slow.key"; passphrase_file = "@CERTS@/passphrase"',
+    )
 
     def test_a_handshake_that_fails(self):
         with Latchd() as d:
@@ -183,18 +211,28 @@ class Rehearsal(TestCase):
             self.assertRegex(run.stderr, r"latchd\.conf:\d+: .*other\.key: .*not the certificate")
 
     def hang(self, d):
-        """Begins a reload that hangs in its child; the child's process."""
-        os.mkfifo(d.dir / "fifo")
+        """Begins a reload that takes very long in its child; the child's process."""
+        (d.dir / "slow.key").write_text(endless_key())
         workers = d.workers()
-        d.write_config(template=self.FIFO)
+        d.write_config(template=self.SLOW)
+        return (*self.begin(d), self.child(d, workers))
+
+    def begin(self, d):
         runs = []
         thread = threading.Thread(target=lambda: runs.append(d.ctl("reload")))
         thread.start()
         d.log.wait("a reload is asked for")
+        return thread, runs
+
+    def child(self, d, workers):
+        """Once it has read all files and computes."""
         deadline = time.monotonic() + 20
-        while not set(d.processes()) - set(workers):
-            self.assertLess(time.monotonic(), deadline)
-        return thread, runs, (set(d.processes()) - set(workers)).pop()
+        while time.monotonic() < deadline:
+            for pid in set(d.processes()) - set(workers):
+                ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
+                if int(ticks) >= 10:
+                    return pid
+        self.fail("there is no child that computes")
 
     def test_a_file_that_hangs_holds_up_nobody_and_is_given_up(self):
         with Latchd(extra='reload = { ready = "1s"; };') as d:
@@ -226,24 +264,30 @@ class Rehearsal(TestCase):
         d.wait_exit()
 
     def test_a_file_that_changes_between_is_noticed(self):
-        """A pipe that gives other bytes to the master than it gave to the child."""
         with Latchd() as d:
-            key = (certificates() / "ecdsa.key").read_bytes()
-            os.mkfifo(d.dir / "fifo")
-            d.write_config(template=self.FIFO)
-
-            def write():
-                for content in (key, key + b"\n"):
-                    with open(d.dir / "fifo", "wb") as f:
-                        f.write(content)
-
-            thread = threading.Thread(target=write)
-            thread.start()
-            run = d.ctl("reload")
+            encrypt = ["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "4000000"]
+            where = ["-in", certificates() / "ecdsa.key", "-out", d.dir / "slow.key"]
+            secret = ["-passout", f"file:{certificates() / 'passphrase'}"]
+            subprocess.run([*encrypt, *where, *secret], check=True)
+            workers = d.workers()
+            d.write_config(template=self.SLOW)
+            thread, runs = self.begin(d)
+            self.child(d, workers)
+            d.write_config(extra='timeouts = { idle = "9s"; };')
             thread.join()
-            self.assertEqual(run.returncode, 75, run.stderr)
-            self.assertIn("changed while the reload was under way", run.stderr)
-            self.assertEqual(d.fetch("/").status, 200)
+            self.assertEqual(runs[0].returncode, 75, runs[0].stderr)
+            self.assertRegex(
+                runs[0].stderr, r"latchd\.conf: the file changed while the reload was under"
+            )
+            self.assertEqual(d.status()["generation"], 1)
+
+    def test_a_pipe_is_refused_and_not_waited_for(self):
+        with Latchd() as d:
+            os.mkfifo(d.dir / "slow.key")
+            d.write_config(template=self.SLOW)
+            run = d.ctl("reload")
+            self.assertEqual(run.returncode, 78)
+            self.assertRegex(run.stderr, r"latchd\.conf:\d+: \S+slow\.key: is not a regular file")
 
 
 class Status(TestCase):

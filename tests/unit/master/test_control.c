@@ -264,7 +264,7 @@ Test(control, several_at_once_do_not_mix)
 		client[i] = last;
 	}
 	for (int i = 2; i >= 0; i--) {
-		char text[8];
+		char text[16];
 
 		control_finish(client[i], i);
 		snprintf(text, sizeof(text), "=%d\n", i);
