@@ -68,7 +68,8 @@ HARDENED_LINK := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 flags_plain := $(HARDENING) $(FORTIFY)
 flags_asan := -fPIE -O1 $(SANITIZE)
 flags_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-flags_cover := -fPIE -O0 --coverage
+# Counters are written to files at the end of each process.
+flags_cover := -fPIE -O0 --coverage -DLATCH_UNCONFINED=1
 link_plain := $(HARDENED_LINK)
 link_asan := -pie $(SANITIZE)
 link_fuzz := -fsanitize=fuzzer,address,undefined

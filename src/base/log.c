@@ -324,8 +324,18 @@ bool log_rate_pass(struct log_rate *rate)
 	return true;
 }
 
+bool log_journal_open(void)
+{
+	return open_journal();
+}
+
 void log_journal(int priority, const char *message_id, const struct log_field *fields,
 	size_t nfields, struct str message)
 {
+#ifdef HAVE_LIBSYSTEMD
+	/* The library would make a socket, for which a confined worker is killed. */
+	if (!open_journal())
+		return;
+#endif
 	send_record(priority, message_id, fields, nfields, message);
 }

@@ -77,7 +77,11 @@ struct log_rate {
  * logs how many first ("37 more like the next one were left out"). */
 bool log_rate_pass(struct log_rate *rate);
 
-/* One record to the journal with a field each, besides MESSAGE; used by the access log. */
+/* Opens the journal's socket if that is not done, for log_journal() after privileges have gone.
+ * False: there is no journal. */
+bool log_journal_open(void);
+/* One record to the journal with a field each, besides MESSAGE; used by the access log.
+ * Where there is no journal it is lost. */
 void log_journal(int priority, const char *message_id, const struct log_field *fields,
 	size_t nfields, struct str message);
 

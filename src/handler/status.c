@@ -126,13 +126,25 @@ static bool html_master(struct buf *out, const struct snapshot *shot)
 	       html_row(out, "SIGPIPE", shot->total.sigpipes) && html_group_end(out);
 }
 
+static const char *confined_by(uint32_t confined)
+{
+	static const char *const names[] = {
+		[0] = "nothing",
+		[BOARD_CONFINED_FILES] = "Landlock",
+		[BOARD_CONFINED_CALLS] = "seccomp",
+		[BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS] = "Landlock, seccomp",
+	};
+
+	return names[confined & (BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS)];
+}
+
 static bool html_workers(struct buf *out, const struct board *b)
 {
 	bool ok = buf_append_str(
 		out, STR("<h2>Workers</h2>\n<div class=\"scroll\"><table>\n<thead><tr>"
 			 "<th>slot</th><th>pid</th><th>generation</th><th>state</th><th>open</th>"
-			 "<th>accepting</th><th>accepted</th><th>requests</th><th>sent</th>"
-			 "</tr></thead>\n<tbody>\n"));
+			 "<th>confined by</th><th>accepting</th><th>accepted</th>"
+			 "<th>requests</th><th>sent</th></tr></thead>\n<tbody>\n"));
 
 	for (unsigned i = 0; i < facts_slots(b); i++) {
 		const struct board_slot *s = &b->slot[i];
@@ -143,9 +155,11 @@ static bool html_workers(struct buf *out, const struct board *b)
 		ok = ok &&
 		     buf_appendf(out,
 			     "<tr><td>%u</td><td>%d</td><td>%u</td><td>%s</td><td>%u</td>"
-			     "<td>%s</td><td>%llu</td><td>%llu</td><td>%s</td></tr>\n",
+			     "<td>%s</td><td>%s</td><td>%llu</td><td>%llu</td><td>%s</td>"
+			     "</tr>\n",
 			     i, board_get(s->pid), board_get(s->generation), facts_state(s),
-			     board_get(s->live), board_get(s->accepting) ? "yes" : "no",
+			     board_get(s->live), confined_by(board_get(s->confined)),
+			     board_get(s->accepting) ? "yes" : "no",
 			     (unsigned long long)board_get(s->connections),
 			     (unsigned long long)board_get(s->requests),
 			     facts_format_bytes(board_get(s->bytes_sent), bytes, sizeof(bytes)));

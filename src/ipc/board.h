@@ -19,6 +19,9 @@ enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6, BOARD_CO
 /* Listeners by name; the last one stands for all that came when the others were taken. */
 enum { BOARD_LISTENERS = 32, BOARD_LISTENER_NAME = 64 };
 
+/* By what a worker is confined, as bits: the files it may open, the system calls it may make. */
+enum board_confined { BOARD_CONFINED_FILES = 1, BOARD_CONFINED_CALLS = 2 };
+
 enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_SERVING, BOARD_DRAINING };
 
 struct board_slot {
@@ -27,6 +30,7 @@ struct board_slot {
 	int32_t pid;
 	uint32_t generation;
 	uint32_t live;      /* connections now */
+	uint32_t confined;  /* bits of enum board_confined */
 	uint32_t accepting; /* 1: it takes new connections (inside the gate) */
 	uint64_t turns;     /* of its loop: the heartbeat */
 	int64_t beat_ms;    /* CLOCK_MONOTONIC of the last turn or tick */

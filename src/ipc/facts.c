@@ -59,6 +59,8 @@ static void json_workers(struct json *j, const struct board *b)
 		json_str(j, "state", str_of(facts_state(s)));
 		json_uint(j, "live", board_get(s->live));
 		json_bool(j, "accepting", board_get(s->accepting) != 0);
+		json_bool(j, "landlock", board_get(s->confined) & BOARD_CONFINED_FILES);
+		json_bool(j, "seccomp", board_get(s->confined) & BOARD_CONFINED_CALLS);
 		json_uint(j, "connections", board_get(s->connections));
 		json_uint(j, "requests", board_get(s->requests));
 		json_uint(j, "bytes_sent", board_get(s->bytes_sent));

@@ -16,7 +16,10 @@ const char *death_describe(const siginfo_t *si, char *dst, size_t size)
 		return dst;
 	}
 	name = sigabbrev_np(si->si_status);
-	if (name)
+	if (si->si_status == SIGSYS)
+		snprintf(dst, size, "was killed by SIGSYS%s, for a system call that is forbidden",
+			core);
+	else if (name)
 		snprintf(dst, size, "was killed by SIG%s%s", name, core);
 	else
 		snprintf(dst, size, "was killed by signal %d%s", si->si_status, core);

@@ -11,12 +11,15 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "config/config.h"
 #include "ipc/board.h"
 #include "tls/ticket.h"
+#include "worker/landlock.h"
+#include "worker/seccomp.h"
 
 /* Written by the signal handler, which can have no argument. */
 static volatile sig_atomic_t sigpipes;
@@ -59,7 +62,7 @@ static int close_all_but(const int *keep, size_t n)
 	return (int)syscall(SYS_close_range, from, ~0u, 0);
 }
 
-static size_t count_roots(const struct config *c)
+static size_t count_routes(const struct config *c)
 {
 	size_t n = 0;
 
@@ -68,10 +71,22 @@ static size_t count_roots(const struct config *c)
 	return n;
 }
 
+/* The descriptors of all document roots; how many there are, at most count_routes(). */
+static size_t collect_roots(const struct config *c, int *ret_fds)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nsites; i++)
+		for (size_t k = 0; k < c->sites[i].nroutes; k++)
+			if (c->sites[i].routes[k].handler == CONFIG_HANDLER_FILES)
+				ret_fds[n++] = c->sites[i].routes[k].files.root_fd;
+	return n;
+}
+
 static int keep_inheritance(const struct inherit *in, struct err *e)
 {
 	const struct config *c = in->config;
-	size_t most = 5 + c->nlisteners + BOARD_SLOTS + c->nlog_files + count_roots(c), n = 0;
+	size_t most = 5 + c->nlisteners + BOARD_SLOTS + c->nlog_files + count_routes(c), n = 0;
 	int *keep = calloc(most, sizeof *keep), result = -1;
 
 	if (!keep)
@@ -86,10 +101,7 @@ static int keep_inheritance(const struct inherit *in, struct err *e)
 		keep[n++] = in->pokes[i];
 	for (size_t i = 0; i < c->nlog_files; i++)
 		keep[n++] = c->log_files[i].fd;
-	for (size_t i = 0; i < c->nsites; i++)
-		for (size_t k = 0; k < c->sites[i].nroutes; k++)
-			if (c->sites[i].routes[k].handler == CONFIG_HANDLER_FILES)
-				keep[n++] = c->sites[i].routes[k].files.root_fd;
+	n += collect_roots(c, keep + n);
 	qsort(keep, n, sizeof *keep, compare_ints);
 	result = close_all_but(keep, n);
 	free(keep);
@@ -148,11 +160,22 @@ static int drop_ids(const struct inherit *in, struct err *e)
 	return 0;
 }
 
+/* What no sealed worker can open or ask for any more, though libraries would when they first need
+ * it: the time zone, and the journal's socket for access logs that go there. */
+static void open_late_comers(const struct config *c)
+{
+	tzset();
+	for (size_t i = 0; i < c->nsites; i++)
+		if (c->sites[i].access.target == LOG_TARGET_JOURNAL)
+			log_journal_open();
+}
+
 int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct err *e)
 {
 	struct rlimit no_core = { 0, 0 };
 
 	set_signals(in->config->sigpipe);
+	open_late_comers(in->config);
 	if (in->ring && ticket_ring_make_readonly(in->ring, e))
 		return -1;
 	if (keep_inheritance(in, e))
@@ -166,3 +189,48 @@ int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct er
 		return err_errno(e, ERR_SYSTEM, errno, "cannot give up privileges");
 	return 0;
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(LATCH_UNCONFINED)
+unsigned confine_seal(const struct inherit *in)
+{
+	(void)in;
+	log_notice("not confined by Landlock and seccomp: a build for tests, which needs more");
+	return 0;
+}
+#else
+/* One line for all: who has the lowest slot of the generation speaks. */
+static bool is_speaker(const struct inherit *in)
+{
+	for (unsigned i = 0; i < in->slot; i++)
+		if (board_get(in->board->slot[i].generation) == in->generation)
+			return false;
+	return true;
+}
+
+static int confine_files(const struct config *c, struct err *e)
+{
+	int *roots = calloc(count_routes(c) + 1, sizeof *roots), result;
+
+	if (!roots)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	result = landlock_restrict(roots, collect_roots(c, roots), e);
+	free(roots);
+	return result;
+}
+
+unsigned confine_seal(const struct inherit *in)
+{
+	unsigned in_force = 0;
+	struct err e = { 0 };
+
+	if (confine_files(in->config, &e) == 0)
+		in_force |= BOARD_CONFINED_FILES;
+	else if (is_speaker(in))
+		log_warning("workers may open any file that their user may: %s", e.text);
+	if (seccomp_restrict(&e) == 0)
+		in_force |= BOARD_CONFINED_CALLS;
+	else if (is_speaker(in))
+		log_warning("workers may make any system call: %s", e.text);
+	return in_force;
+}
+#endif

@@ -277,6 +277,7 @@ int worker_main(const struct inherit *in)
 		log_error("%s", err_format(&e, text, sizeof text));
 		return (int)e.code;
 	}
+	board_set(w.env.counters->confined, confine_seal(in));
 	w.state = WORKER_SERVING;
 	accept_start(&w.accept);
 	board_set(w.env.counters->state, BOARD_SERVING);

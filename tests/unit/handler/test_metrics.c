@@ -159,7 +159,7 @@ Test(metrics, ten_thousand_sites)
 {
 	enum { SITES = 10000 };
 	static struct metrics_certificate certificates[SITES];
-	static char names[SITES][16];
+	static char names[SITES][32];
 
 	for (int i = 0; i < SITES; i++) {
 		snprintf(names[i], sizeof(names[i]), "s%d.example", i);

@@ -129,6 +129,7 @@ Test(status, counts_of_workers_and_their_sums)
 
 	a->live = 3;
 	a->accepting = 1;
+	a->confined = BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS;
 	a->connections = 10;
 	a->requests = 40;
 	a->responses[2] = 39;
@@ -144,7 +145,8 @@ Test(status, counts_of_workers_and_their_sums)
 	board->respawns = 9;
 	serve("application/json");
 	expect_text("{\"slot\":0,\"pid\":100,\"generation\":7,\"state\":\"serving\",\"live\":3,"
-		    "\"accepting\":true,\"connections\":10,\"requests\":40,\"bytes_sent\":5000}");
+		    "\"accepting\":true,\"landlock\":true,\"seccomp\":true,"
+		    "\"connections\":10,\"requests\":40,\"bytes_sent\":5000}");
 	expect_text("{\"slot\":1,\"pid\":200,\"generation\":7,\"state\":\"draining\",\"live\":1,"
 		    "\"accepting\":false,");
 	expect_text("\"connections_total\":15,\"connections_active\":4,");
@@ -168,6 +170,21 @@ Test(status, names_closures_as_tls_does)
 		serve("application/json");
 		snprintf(pair, sizeof(pair), "\"%s\":11", closure_name((enum closure)i));
 		expect_text(pair);
+	}
+}
+
+Test(status, by_what_a_worker_is_confined)
+{
+	static const char *const words[] = { "nothing", "Landlock", "seccomp",
+		"Landlock, seccomp" };
+	struct board_slot *a = worker(1);
+	char cell[64];
+
+	for (uint32_t i = 0; i < 8; i++) { /* more bits than there are may be there */
+		a->confined = i;
+		serve(NULL);
+		snprintf(cell, sizeof(cell), "<td>%s</td>", words[i & 3]);
+		expect_text(cell);
 	}
 }
 
