@@ -77,7 +77,7 @@ static int arm(struct control_client *client)
 
 	client->deadline = sd_event_source_disable_unref(client->deadline);
 	r = sd_event_add_time_relative(client->owner->o.event, &client->deadline, CLOCK_MONOTONIC,
-		(uint64_t)CONTROL_PATIENCE_MS * 1000, 0, on_deadline, client);
+		(uint64_t)CONTROL_PATIENCE_MS * 1000, 1000, on_deadline, client);
 	if (r >= 0)
 		return 0;
 	client_free(client);

@@ -316,7 +316,7 @@ struct rehearsal *rehearsal_start(const struct rehearsal_options *o, struct err 
 	rc = sd_event_add_child(o->event, &r->child, r->pid, WEXITED, on_child, r);
 	if (rc >= 0)
 		rc = sd_event_add_time_relative(o->event, &r->deadline, CLOCK_MONOTONIC,
-			(uint64_t)o->limit_ms * 1000, 0, on_deadline, r);
+			(uint64_t)o->limit_ms * 1000, 1000, on_deadline, r);
 	if (rc >= 0)
 		return r;
 	err_errno(e, ERR_SYSTEM, -rc, "cannot watch the check of the configuration");

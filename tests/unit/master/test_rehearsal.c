@@ -145,7 +145,8 @@ Test(rehearsal, one_that_takes_too_long_is_ended)
 	fclose(f);
 	rehearse(before, 1);
 	cr_expect_eq(findings_code(&result.findings), ERR_SYSTEM);
-	cr_expect_not_null(strstr(result.findings.v[0].err.text, "did not end within 1 ms"));
+	cr_expect_not_null(strstr(result.findings.v[0].err.text, "did not end within 1 ms"), "%s",
+		result.findings.v[0].err.text);
 }
 
 Test(rehearsal, a_pipe_is_refused_and_not_waited_for)
