@@ -179,6 +179,8 @@ struct expander {
 	struct config *c;
 	struct findings *f;
 	int line; /* of the text, the one being written */
+	int includes;
+	bool given_up; /* on files that multiply; no file is looked at any more */
 };
 
 static int expand(struct expander *x, const char *file, struct str in, int depth);
@@ -198,7 +200,15 @@ static int include(struct expander *x, struct config_place at, struct str name, 
 		findings_error(x->f, ERR_CONFIG, at.file, at.line, "the @include name is too long");
 		goto out;
 	}
+	if (++x->includes > SOURCE_INCLUDES_MAX) {
+		x->given_up = true;
+		findings_error(x->f, ERR_CONFIG, at.file, at.line,
+			"@include \"" STR_FMT "\" is one of more than %d", STR_ARG(name),
+			SOURCE_INCLUDES_MAX);
+		goto out;
+	}
 	if (depth >= SOURCE_DEPTH_MAX) {
+		x->given_up = true;
 		findings_error(x->f, ERR_CONFIG, at.file, at.line,
 			"@include \"" STR_FMT
 			"\" is nested more than %d deep; does the file include itself?",
@@ -249,6 +259,8 @@ static int expand(struct expander *x, const char *file, struct str in, int depth
 		}
 		if (state == SCAN_CODE && parse_include(line, &name, &rest)) {
 			r |= include(x, place, name, depth);
+			if (x->given_up)
+				return -1;
 			if (map(x->s, x->line, place))
 				return out_of_memory(x->f, file);
 			line = rest;
@@ -278,7 +290,7 @@ static int set_directory(struct config_source *s, struct config *c, struct findi
 int source_read_text(
 	struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f)
 {
-	struct expander x = { s, c, f, 1 };
+	struct expander x = { .s = s, .c = c, .f = f, .line = 1 };
 	const char *file = add_file(c, c->path);
 
 	buf_init(&s->text, 2 * SOURCE_MAX);

@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/findings.h"
 
-enum { SOURCE_MAX = 8 << 20, SOURCE_DEPTH_MAX = 10 };
+enum { SOURCE_MAX = 8 << 20, SOURCE_DEPTH_MAX = 10, SOURCE_INCLUDES_MAX = 10000 };
 
 struct config_source {
 	struct buf text; /* terminated by buf_cstring() */

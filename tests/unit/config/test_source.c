@@ -1,12 +1,14 @@
 /* @include, lines of included files, and files that are none. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
 #include "config/read.h"
+#include "config/source.h"
 
 static struct conf t;
 
@@ -115,6 +117,33 @@ Test(source, a_file_that_includes_itself)
 	conf_load(&t, "@include \"a.conf\"\n");
 	cr_expect_null(t.c);
 	cr_expect(has_error_in("/a.conf", 1, "nested"), "%s", conf_findings(&t));
+}
+
+Test(source, files_that_multiply_come_to_an_end)
+{
+#define TWICE(text) text text
+	static const char text[] = TWICE(TWICE(TWICE(TWICE("@include \"a.conf\"\n"))));
+
+	conf_write(&t, "a.conf", text);
+	conf_load(&t, text);
+	cr_assert_null(t.c);
+	cr_expect_eq(t.f.n, 1, "one error is enough: %s", conf_findings(&t));
+}
+
+Test(source, there_are_not_endlessly_many_files)
+{
+	static const char line[] = "@include \"a.conf\"\n";
+	const size_t n = sizeof(line) - 1, lines = SOURCE_INCLUDES_MAX + 1;
+	char *text = calloc(lines, n + 1);
+
+	cr_assert_not_null(text);
+	for (size_t i = 0; i < lines; i++)
+		memcpy(text + i * n, line, n);
+	conf_write(&t, "a.conf", "");
+	t.c = config_load_text(conf_path(&t, "t.conf"), text, lines * n, &t.f);
+	free(text);
+	cr_assert_null(t.c);
+	cr_expect(conf_has_error(&t, (int)lines, "one of more than"), "%s", conf_findings(&t));
 }
 
 Test(source, a_zero_byte_in_the_file)
