@@ -16,6 +16,14 @@ void findings_done(struct findings *f)
 	*f = (struct findings){ 0 };
 }
 
+/* One line, and nothing that a terminal would obey. */
+static void make_plain(char *text)
+{
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+}
+
 static void add(struct findings *f, bool is_error, enum err_code code, const char *file, int line,
 	const char *fmt, va_list ap)
 {
@@ -32,11 +40,10 @@ static void add(struct findings *f, bool is_error, enum err_code code, const cha
 		f->cap = cap;
 	}
 	vsnprintf(text, sizeof(text), fmt, ap);
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = ' '; /* one line, and nothing that a terminal would obey */
+	make_plain(text);
 	f->v[f->n] = (struct finding){ .is_error = is_error };
 	err_at(&f->v[f->n].err, code, file, line, "%s", text);
+	make_plain(f->v[f->n].err.file);
 	f->n++;
 }
 

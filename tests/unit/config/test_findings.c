@@ -55,8 +55,9 @@ Test(findings, a_text_is_one_line_and_no_terminal_obeys_it)
 {
 	struct findings f = { 0 };
 
-	findings_error(&f, ERR_CONFIG, NULL, 0, "a\nb\x1b[31m\r\x7f");
+	findings_error(&f, ERR_CONFIG, "c\x1b]0;d\n.conf", 1, "a\nb\x1b[31m\r\x7f");
 	cr_expect_str_eq(f.v[0].err.text, "a b [31m  ");
+	cr_expect_str_eq(f.v[0].err.file, "c ]0;d .conf");
 	findings_done(&f);
 }
 
