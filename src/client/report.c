@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -12,15 +13,36 @@
 
 enum { FACT_SIZE = 1024 };
 
-/* C0 and DEL but HTAB, and C1 as UTF-8 spells it (a terminal may obey those too). */
-static size_t unsafe_bytes(struct str s, size_t i)
-{
-	unsigned char c = (unsigned char)s.p[i];
+/* A code point from `first` to `last` in UTF-8, which orders them as bytes. */
+struct unsafe_range {
+	const char *first, *last;
+};
 
-	if ((c < 0x20 && c != '\t') || c == 0x7f)
+/* Controls but HTAB, and what reorders or hides the text around it. */
+static const struct unsafe_range unsafe_ranges[] = {
+	{ "\x01", "\x08" },
+	{ "\x0a", "\x1f" },
+	{ "\x7f", "\x7f" },
+	{ "\xc2\x80", "\xc2\x9f" },	 /* C1 */
+	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line ends, bidirectional overrides */
+	{ "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* bidirectional isolates */
+};
+enum { UNSAFE_RANGES = sizeof(unsafe_ranges) / sizeof(unsafe_ranges[0]) };
+
+/* How many bytes from here may not be shown; 0: the next `*ret_safe` ones may. A byte that is no
+ * UTF-8 may not: to a terminal of another coding it can be a control. */
+static size_t unsafe_bytes(struct str s, size_t *ret_safe)
+{
+	size_t n = str_utf8_length(s);
+
+	*ret_safe = n;
+	if (n == 0 || s.p[0] == '\0')
 		return 1;
-	if (c == 0xc2 && i + 1 < s.n && ((unsigned char)s.p[i + 1] & 0xe0) == 0x80)
-		return 2;
+	for (size_t i = 0; i < UNSAFE_RANGES; i++)
+		if (strlen(unsafe_ranges[i].first) == n &&
+			memcmp(s.p, unsafe_ranges[i].first, n) >= 0 &&
+			memcmp(s.p, unsafe_ranges[i].last, n) <= 0)
+			return n;
 	return 0;
 }
 
@@ -29,10 +51,10 @@ static void append_safe(struct buf *out, struct str s)
 	size_t from = 0;
 
 	for (size_t i = 0; i < s.n;) {
-		size_t n = unsafe_bytes(s, i);
+		size_t safe, n = unsafe_bytes((struct str){ s.p + i, s.n - i }, &safe);
 
 		if (n == 0) {
-			i++;
+			i += safe;
 			continue;
 		}
 		buf_append(out, s.p + from, i - from);

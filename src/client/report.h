@@ -1,8 +1,8 @@
 /* What latch says to people, on standard error: errors, warnings, and with -v what happens on the
  * connection. Lines of facts begin with "* ", of the request with "> ", of the answer with "< ".
  *
- * What a peer sent is shown with its control characters as "\xHH", so that it cannot drive the
- * terminal. A progress bar is cleared before each line. */
+ * What a peer sent is shown with its control characters, and bytes that are no UTF-8, as "\xHH", so
+ * that it cannot drive the terminal. A progress bar is cleared before each line. */
 #ifndef LATCH_CLIENT_REPORT_H
 #define LATCH_CLIENT_REPORT_H
 

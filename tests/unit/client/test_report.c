@@ -78,10 +78,23 @@ Test(report, what_a_peer_sent_cannot_drive_the_terminal)
 				    "latch: h\\x0alatch: forged: a\\x0db\n");
 }
 
-Test(report, a_character_cut_at_the_end_is_left_alone)
+Test(report, a_character_cut_at_the_end_is_told_by_its_byte)
 {
 	report_error(&r, NULL, "\xc2");
-	cr_expect_str_eq(written(), "latch: \xc2\n");
+	cr_expect_str_eq(written(), "latch: \\xc2\n");
+}
+
+Test(report, bytes_that_are_controls_in_another_coding_are_told)
+{
+	report_error(&r, NULL, "\x9b[31m \xe4 \xc3\xa4 \xe2\x80\xa6");
+	cr_expect_str_eq(written(), "latch: \\x9b[31m \\xe4 \xc3\xa4 \xe2\x80\xa6\n");
+}
+
+Test(report, text_cannot_be_turned_around)
+{
+	report_error(&r, NULL, "a\xe2\x80\xae" "b\xe2\x81\xa6" "c\xe2\x80\xa8" "d");
+	cr_expect_str_eq(written(),
+		"latch: a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8" "d\n");
 }
 
 Test(report, every_closure_has_its_word)
