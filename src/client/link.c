@@ -69,8 +69,10 @@ static enum io_status wait_for(struct link *l, enum io_status status, int64_t de
 
 	if (flushed != IO_OK)
 		return flushed;
-	if (status != IO_WANT_READ || session_has_input(&l->session))
+	if (status != IO_WANT_READ)
 		return IO_OK;
+	if (session_has_input(&l->session)) /* even a peer that floods us has only this long */
+		return clock_us_now() < deadline_us ? IO_OK : IO_WANT_READ;
 	return wait_until(l, POLLIN, deadline_us) ? IO_OK : IO_WANT_READ;
 }
 
