@@ -229,13 +229,16 @@ class Rehearsal(TestCase):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             for pid in set(d.processes()) - set(workers):
-                ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]
-                if int(ticks) >= 10:
+                try:
+                    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                except (FileNotFoundError, ProcessLookupError):
+                    continue  # the child that judged files for the child
+                if int(words[11]) >= 10:
                     return pid
         self.fail("there is no child that computes")
 
     def test_a_file_that_hangs_holds_up_nobody_and_is_given_up(self):
-        with Latchd(extra='reload = { ready = "1s"; };') as d:
+        with Latchd(extra='reload = { ready = "3s"; };') as d:
             thread, runs, _ = self.hang(d)
             self.assertEqual(
                 json.loads(d.ctl("status", "--json").stdout)["last_reload"]["result"], "running"
@@ -243,7 +246,7 @@ class Rehearsal(TestCase):
             self.assertEqual(d.fetch("/").status, 200)
             thread.join()
             self.assertEqual(runs[0].returncode, 71, runs[0].stderr)
-            self.assertIn("did not end within 1000 ms", runs[0].stderr)
+            self.assertIn("did not end within 3000 ms", runs[0].stderr)
             self.assertEqual(d.status()["generation"], 1)
 
     def test_a_child_that_dies_is_a_rejection(self):
