@@ -199,12 +199,15 @@ demo: all
 
 substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@bindir@|$(bindir)|g' \
 	-e 's|@sysconfdir@|$(sysconfdir)|g' -e 's|@localstatedir@|$(localstatedir)|g' \
-	-e 's|@runstatedir@|$(runstatedir)|g' -e 's|@VERSION@|$(VERSION)|g'
+	-e 's|@runstatedir@|$(runstatedir)|g' -e 's|@datarootdir@|$(datarootdir)|g' -e 's|@VERSION@|$(VERSION)|g'
 conf := $(sysconfdir)/latchd/latchd.conf
 # SOURCE=DESTINATION of the files that are substituted; a folder left empty installs none.
-templates = $(if $(systemdsystemunitdir),latchd.service=$(systemdsystemunitdir)/latchd.service) \
+templates = $(if $(systemdsystemunitdir),latchd.service=$(systemdsystemunitdir)/latchd.service \
+		latchd.socket=$(systemdsystemunitdir)/latchd.socket \
+		lockdown.conf=$(datarootdir)/doc/latchd/lockdown.conf) \
 	$(if $(sysusersdir),latchd.sysusers=$(sysusersdir)/latchd.conf) \
-	$(if $(tmpfilesdir),latchd.tmpfiles=$(tmpfilesdir)/latchd.conf)
+	$(if $(tmpfilesdir),latchd.tmpfiles=$(tmpfilesdir)/latchd.conf) \
+	$(if $(catalogdir),latchd.catalog=$(catalogdir)/latchd.catalog)
 
 .PHONY: install uninstall
 install: all

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "handler/beneath.h"
 #include "handler/filecache.h"
 #include "http/precond.h"
 
@@ -57,6 +58,8 @@ static int open_below(int root, const char *path, uint64_t resolve)
 	do /* EAGAIN: something was renamed meanwhile, the kernel cannot be sure */
 		fd = (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof how);
 	while (fd < 0 && (errno == EINTR || (errno == EAGAIN && --tries > 0)));
+	if (fd < 0 && errno == ENOSYS)
+		fd = beneath_open(root, path, (int)how.flags, !(resolve & RESOLVE_NO_SYMLINKS));
 	return fd;
 }
 

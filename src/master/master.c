@@ -284,7 +284,6 @@ int master_run(const struct master_options *o)
 	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
 	log_set_role("master");
 	prepare_process();
-	m.rotated_ms = clock_ms();
 	r = sd_event_new(&m.event);
 	if (r >= 0)
 		r = watch_signals(&m);
@@ -302,6 +301,7 @@ int master_run(const struct master_options *o)
 	}
 	ao.event = m.event;
 	answers_init(&m.answers, &ao);
+	m.rotated_ms = ticket_ring_rotated_ms(m.reload.ring);
 	m.code = loop(&m);
 	answers_done(&m.answers, m.code);
 	if (m.code == 0)

@@ -2,8 +2,11 @@
  * serve. */
 #include "master/notify.h"
 
+#include <stdio.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+
+enum { BARRIER_US = 2000000 };
 
 void notify_ready(const char *status)
 {
@@ -40,4 +43,18 @@ int64_t notify_watchdog_ms(void)
 void notify_watchdog(void)
 {
 	sd_notify(0, "WATCHDOG=1");
+}
+
+bool notify_store(const char *name, int fd)
+{
+	char text[300];
+	int n = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+
+	return n < (int)sizeof(text) && sd_pid_notify_with_fds(0, 0, text, &fd, 1) > 0;
+}
+
+void notify_forget(const char *name)
+{
+	if (sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name) > 0)
+		sd_notify_barrier(0, BARRIER_US);
 }

@@ -2,6 +2,7 @@
 #ifndef LATCH_MASTER_NOTIFY_H
 #define LATCH_MASTER_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* It serves, from the start or again after a reload; `status` is what `systemctl status` shows. */
@@ -10,6 +11,12 @@ void notify_status(const char *status);
 /* A reload begins; notify_ready() ends it, however it went. */
 void notify_reloading(void);
 void notify_stopping(const char *status);
+
+/* The manager keeps a copy of `fd` for the next start, under a name of letters, digits and
+ * punctuation without ':'. Whether there is one to do so; it may still refuse. */
+bool notify_store(const char *name, int fd);
+/* It closes its copy; when this returns it has. */
+void notify_forget(const char *name);
 
 /* Within what time the manager wants to hear notify_watchdog() again and again (WatchdogSec=);
  * 0: it does not. */

@@ -74,6 +74,7 @@ static void commit(struct reload *r)
 	r->code = ERR_NONE;
 	board_set(r->board->generation, g->number);
 	sockets_apply_backlogs(g->config, g->listener_fds);
+	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
 	generation_use_log(g);
 	if (old) {
 		generation_drain(old, RELOAD_IDLE_MS);
@@ -167,6 +168,23 @@ static void on_pool_news(struct pool *p, enum pool_news news)
 
 /* ---- the face --------------------------------------------------------------------------- */
 
+/* The keys of the master before, else new ones. */
+static struct ticket_ring *take_ring(struct reload *r, struct err *e)
+{
+	int fd = sockets_take_ring(&r->sockets);
+	struct ticket_ring *ring = NULL;
+
+	if (fd >= 0) {
+		ring = ticket_ring_adopt(fd, e);
+		if (ring)
+			return ring;
+		err_wrap(e, "the ticket keys that the service manager kept");
+		log_err(LOG_LEVEL_WARNING, e);
+		sockets_drop_ring(&r->sockets);
+	}
+	return ticket_ring_new(e);
+}
+
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
 	void (*news)(struct reload *r, enum reload_news news), struct err *e)
 {
@@ -176,7 +194,9 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	if (!r->board)
 		return -1;
 	slots_init(&r->slots, r->board);
-	r->ring = ticket_ring_new(e);
+	if (sockets_adopt(&r->sockets, e) < 0)
+		return -1;
+	r->ring = take_ring(r, e);
 	if (!r->ring)
 		return -1;
 	r->shared = (struct generation_options){ .master = o,
@@ -307,6 +327,7 @@ static void end_all(struct reload *r, void (*end)(struct generation *g))
 	struct generation *g, *next;
 
 	r->ending = true;
+	sockets_keep_stored(&r->sockets);
 	r->wanted = false;
 	rehearsal_stop(r->rehearsal);
 	r->rehearsal = NULL;

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -267,6 +268,36 @@ struct str sock_format_address(
 		snprintf(dst, size, "unix:%.*s", len > path_at ? (int)(len - path_at) : 0,
 			sun->sun_path);
 	return str_of(dst);
+}
+
+int sock_local_address(int fd, struct sock_address *ret)
+{
+	int only = 1;
+	socklen_t len = sizeof(only);
+
+	*ret = (struct sock_address){ .len = sizeof(ret->storage) };
+	if (getsockname(fd, (void *)&ret->storage, &ret->len) < 0)
+		return -1;
+	if (ret->storage.ss_family == AF_INET6 &&
+		IN6_IS_ADDR_UNSPECIFIED(&as_in6(&ret->storage)->sin6_addr) &&
+		getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0)
+		ret->dual = !only;
+	if (ret->dual)
+		snprintf(ret->text, sizeof(ret->text), "*:%u",
+			ntohs(as_in6(&ret->storage)->sin6_port));
+	else
+		sock_format_address(&ret->storage, ret->len, ret->text, sizeof(ret->text));
+	return 0;
+}
+
+void sock_adopt(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), on = 1;
+
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not on unix sockets */
 }
 
 unsigned sock_local_port(int fd)

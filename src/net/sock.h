@@ -35,6 +35,12 @@ struct str sock_format_host(const struct sockaddr_storage *a, char *dst, size_t 
 /* "1.2.3.4:443", "[::1]:443", "unix:/path". */
 struct str sock_format_address(
 	const struct sockaddr_storage *a, socklen_t len, char *dst, size_t size);
+/* The address that a socket listens on, as sock_parse_address() would have made it; -1 with
+ * errno. */
+int sock_local_address(int fd, struct sock_address *ret);
+/* A listening socket that somebody else made becomes like one of sock_listen(): non-blocking,
+ * close-on-exec, TCP_NODELAY. */
+void sock_adopt(int fd);
 /* The port a listener got (for "PORT 0"); 0 for unix. */
 unsigned sock_local_port(int fd);
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/core_names.h>
@@ -23,6 +24,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+
+#include "base/clock.h"
 
 enum {
 	NAME_SIZE = 16,
@@ -39,7 +42,13 @@ struct ticket_key {
 
 static_assert(sizeof(struct ticket_key) == KEY_WORDS * sizeof(uint64_t), "a key is ten words");
 
+/* Another layout gets another number: a ring may come from another version of this program. */
+#define RING_MAGIC UINT64_C(0x6c617463686b0001)
+#define RING_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
 struct ring_memory {
+	_Atomic uint64_t magic;
+	_Atomic int64_t rotated_ms;
 	_Atomic uint32_t sequence; /* odd: being written */
 	_Atomic uint32_t nkeys;
 	_Atomic uint64_t keys[TICKET_KEEP_MAX][KEY_WORDS]; /* the newest first */
@@ -95,6 +104,7 @@ static void store(struct ring_memory *m, const struct snapshot *s)
 	atomic_store_explicit(&m->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&m->nkeys, s->nkeys, memory_order_relaxed);
+	atomic_store_explicit(&m->rotated_ms, clock_us_now() / 1000, memory_order_relaxed);
 	for (uint32_t i = 0; i < TICKET_KEEP_MAX; i++) {
 		uint64_t words[KEY_WORDS] = { 0 };
 		if (i < s->nkeys)
@@ -106,22 +116,27 @@ static void store(struct ring_memory *m, const struct snapshot *s)
 	atomic_store_explicit(&m->sequence, sequence + 1, memory_order_release);
 }
 
-/* The memfd, its size for ever; then the second descriptor, for reading. */
-static int open_memory(struct ticket_ring *r, struct err *e)
+static int open_for_reading(struct ticket_ring *r, struct err *e)
 {
 	char path[64];
 
-	r->fd = memfd_create("latch-tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (r->fd < 0)
-		return err_errno(e, ERR_SYSTEM, errno, "no memory file for ticket keys");
-	if (ftruncate(r->fd, sizeof(struct ring_memory)) < 0 ||
-		fcntl(r->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return err_errno(e, ERR_SYSTEM, errno, "the memory of the ticket keys");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->fd);
 	r->fd_read = open(path, O_RDONLY | O_CLOEXEC);
 	if (r->fd_read < 0)
 		return err_errno(e, ERR_SYSTEM, errno, "%s: ticket keys for reading", path);
 	return 0;
+}
+
+/* The memfd, its size for ever; then the second descriptor, for reading. */
+static int open_memory(struct ticket_ring *r, struct err *e)
+{
+	r->fd = memfd_create("latch-tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (r->fd < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "no memory file for ticket keys");
+	if (ftruncate(r->fd, sizeof(struct ring_memory)) < 0 ||
+		fcntl(r->fd, F_ADD_SEALS, RING_SEALS) < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "the memory of the ticket keys");
+	return open_for_reading(r, e);
 }
 
 static int map_memory(struct ticket_ring *r, int fd, int protection, struct err *e)
@@ -144,7 +159,8 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-struct ticket_ring *ticket_ring_new(struct err *e)
+/* Without memory. */
+static struct ticket_ring *new_ring(struct err *e)
 {
 	struct ticket_ring *r = calloc(1, sizeof(*r));
 
@@ -155,18 +171,78 @@ struct ticket_ring *ticket_ring_new(struct err *e)
 	r->fd = r->fd_read = -1;
 	r->writable = true;
 	r->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-	if (!r->cipher) {
-		ERR_clear_error();
-		err_set(e, ERR_SYSTEM, "OpenSSL has no AES-256-CBC for tickets");
+	if (r->cipher)
+		return r;
+	ERR_clear_error();
+	err_set(e, ERR_SYSTEM, "OpenSSL has no AES-256-CBC for tickets");
+	free(r);
+	return NULL;
+}
+
+struct ticket_ring *ticket_ring_new(struct err *e)
+{
+	struct ticket_ring *r = new_ring(e);
+
+	if (!r)
+		return NULL;
+	if (open_memory(r, e) < 0 || map_memory(r, r->fd, PROT_READ | PROT_WRITE, e) < 0 ||
+		ticket_ring_rotate(r, 1, e) < 0) {
+		ticket_ring_free(r);
+		return NULL;
+	}
+	atomic_store_explicit(&r->memory->magic, RING_MAGIC, memory_order_release);
+	return r;
+}
+
+/* Only then may it be mapped: a file that can shrink would kill whoever reads it. */
+static bool is_shaped(int fd)
+{
+	struct stat st;
+
+	return fcntl(fd, F_GET_SEALS) == RING_SEALS && fstat(fd, &st) == 0 &&
+		st.st_size == (off_t)sizeof(struct ring_memory);
+}
+
+static bool is_whole(struct ticket_ring *r)
+{
+	struct snapshot s;
+	bool whole = atomic_load_explicit(&r->memory->magic, memory_order_acquire) == RING_MAGIC &&
+		take_snapshot(r, &s);
+
+	OPENSSL_cleanse(&s, sizeof(s));
+	return whole;
+}
+
+struct ticket_ring *ticket_ring_adopt(int fd, struct err *e)
+{
+	struct ticket_ring *r = new_ring(e);
+
+	if (!r) {
+		close(fd);
+		return NULL;
+	}
+	r->fd = fd;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (!is_shaped(fd)) {
+		err_set(e, ERR_INTERNAL, "they are of another size, or not sealed");
 		goto fail;
 	}
-	if (open_memory(r, e) < 0 || map_memory(r, r->fd, PROT_READ | PROT_WRITE, e) < 0 ||
-		ticket_ring_rotate(r, 1, e) < 0)
+	if (open_for_reading(r, e) < 0 || map_memory(r, r->fd, PROT_READ | PROT_WRITE, e) < 0)
 		goto fail;
-	return r;
+	if (is_whole(r))
+		return r;
+	err_set(e, ERR_INTERNAL, "they are of another version, or not whole");
 fail:
 	ticket_ring_free(r);
 	return NULL;
+}
+
+int64_t ticket_ring_rotated_ms(const struct ticket_ring *r)
+{
+	int64_t then = atomic_load_explicit(&r->memory->rotated_ms, memory_order_relaxed);
+	int64_t now = clock_us_now() / 1000;
+
+	return then < now ? then : now;
 }
 
 int ticket_ring_make_readonly(struct ticket_ring *r, struct err *e)

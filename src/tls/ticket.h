@@ -19,6 +19,11 @@ enum { TICKET_KEEP_MAX = 8 };
 /* A new ring with one key; the caller's mapping is writable. NULL: `e`. The descriptor (see
  * ticket_ring_fd) is close-on-exec, size-sealed. */
 struct ticket_ring *ticket_ring_new(struct err *e);
+/* The ring of a master before this one, from a descriptor of its memory: kept by the service
+ * manager. NULL: it is not one of this version, or not whole; the descriptor is closed. */
+struct ticket_ring *ticket_ring_adopt(int fd, struct err *e);
+/* When the newest key was made, on the clock of clock_us_now(); never in the future. */
+int64_t ticket_ring_rotated_ms(const struct ticket_ring *r);
 /* A second, read-only view of the same memory for a worker; the writable one is unmapped in this
  * process. 0 or -1. */
 int ticket_ring_make_readonly(struct ticket_ring *r, struct err *e);

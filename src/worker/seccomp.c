@@ -24,7 +24,16 @@
 #define SECCOMP_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum rule { RULE_ERROR, RULE_ALLOW, RULE_SELF, RULE_NOEXEC, RULE_FCNTL, RULE_PRCTL, RULE_KILL };
+enum rule {
+	RULE_ERROR,
+	RULE_ALLOW,
+	RULE_SELF,
+	RULE_NOEXEC,
+	RULE_BELOW,
+	RULE_FCNTL,
+	RULE_PRCTL,
+	RULE_KILL,
+};
 
 struct call {
 	unsigned number;
@@ -118,6 +127,14 @@ static void emit_rule(struct program *p, enum rule rule)
 		emit_load_argument(p, 2);
 		emit_jump(p, BPF_JSET, PROT_EXEC, 0, 1);
 		emit_return(p, SECCOMP_RET_KILL_PROCESS);
+		emit_return(p, SECCOMP_RET_ALLOW);
+		break;
+	case RULE_BELOW:
+		emit_load_argument(p, 0);
+		emit_jump(p, BPF_JEQ, (unsigned)AT_FDCWD, 2, 0);
+		emit_load_argument(p, 2);
+		emit_jump(p, BPF_JSET, O_ACCMODE | O_CREAT | O_TRUNC, 0, 1);
+		emit_return(p, SECCOMP_RET_ERRNO | EPERM);
 		emit_return(p, SECCOMP_RET_ALLOW);
 		break;
 	case RULE_FCNTL:

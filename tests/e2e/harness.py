@@ -172,7 +172,8 @@ class Latchd:
     the block stops the daemon with SIGTERM and asserts that it ended with 0, that no process of its
     is left and that no sanitizer complained."""
 
-    def __init__(self, config=DEFAULT_CONFIG, extra="", files=None, args=None, env=None, prefix=()):
+    def __init__(self, config=DEFAULT_CONFIG, extra="", files=None, args=None, env=None, prefix=(),
+                 sockets=()):
         self.dir = scratch()
         self.www = self.dir / "www"
         self.www.mkdir()
@@ -183,6 +184,8 @@ class Latchd:
         self.config = self.dir / "latchd.conf"
         self.template, self.extra = config, extra
         self.args, self.env, self.prefix = args, env or {}, prefix
+        self.sockets = list(sockets)  # (name, socket): given like systemd gives them
+        self.kept = None  # []: what it stores with the service manager, (name, file)
         self.log = Lines()
         self.output = Lines()
         self.notes = Lines()
@@ -239,20 +242,35 @@ class Latchd:
             **self.env,
         }
         args = self.args if self.args is not None else ["-c", str(self.config)]
+        given, prefix = self._give_sockets(env)
         self.process = subprocess.Popen(
-            [*self.prefix, LATCHD, *map(self.fill, args)],
+            [*self.prefix, *prefix, LATCHD, *map(self.fill, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
             cwd=self.dir,
             start_new_session=True,
+            pass_fds=given,
         )
+        for fd in given:
+            os.close(fd)
         for stream, lines in ((self.process.stderr, self.log), (self.process.stdout, self.output)):
             threading.Thread(target=self._collect, args=(stream, lines), daemon=True).start()
         if wait:
             self.wait_ready(since)
         return self
+
+    def _give_sockets(self, env):
+        """Descriptors to pass on, and a command before ours that puts them where sd_listen_fds(3)
+        looks and says whose they are."""
+        if not self.sockets:
+            return (), ()
+        given = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD_CLOEXEC, 100) for _, s in self.sockets]
+        env["LISTEN_FDS"] = str(len(given))
+        env["LISTEN_FDNAMES"] = ":".join(name for name, _ in self.sockets)
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(given))
+        return given, ("bash", "-c", f'exec {moves}; export LISTEN_PID=$$; exec "$@"', "bash")
 
     @staticmethod
     def _collect(stream, lines):
@@ -270,14 +288,28 @@ class Latchd:
 
         def collect(sock):
             while True:
-                message = sock.recv(65536)
+                message, fds, _, _ = socket.recv_fds(sock, 65536, 4)
                 if message == b"\0":
                     sock.close()
                     return
-                for line in message.decode().splitlines():
+                lines = message.decode().splitlines()
+                self._keep(lines, fds)
+                for line in lines:
                     self.notes.add(line)
 
         threading.Thread(target=collect, args=(self._notify,), daemon=True).start()
+
+    def _keep(self, lines, fds):
+        """The store of a service manager, where a test wants one."""
+        name = next((line[7:] for line in lines if line.startswith("FDNAME=")), None)
+        if self.kept is not None and "FDSTORE=1" in lines:
+            self.kept.append((name, os.fdopen(fds.pop(), "rb", buffering=0)))
+        elif self.kept is not None and "FDSTOREREMOVE=1" in lines:
+            for entry in [k for k in self.kept if k[0] == name]:
+                self.kept.remove(entry)
+                entry[1].close()
+        for fd in fds:
+            os.close(fd)
 
     def _close_notify(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:

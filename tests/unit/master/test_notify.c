@@ -95,3 +95,19 @@ Test(notify, feeds_the_watchdog)
 	notify_watchdog();
 	cr_expect_str_eq(heard(), "WATCHDOG=1");
 }
+
+Test(notify, keeps_and_forgets_descriptors)
+{
+	char text[128] = "", control[64];
+	struct iovec iov = { text, sizeof(text) - 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = sizeof(control) };
+
+	cr_expect(notify_store("latchd.test", 0));
+	cr_assert_gt(recvmsg(manager, &m, 0), 0);
+	cr_expect_str_eq(text, "FDSTORE=1\nFDNAME=latchd.test");
+	cr_expect_not_null(CMSG_FIRSTHDR(&m));
+	unsetenv("NOTIFY_SOCKET");
+	cr_expect_not(notify_store("latchd.test", 0));
+	notify_forget("latchd.test");
+}

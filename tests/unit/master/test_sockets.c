@@ -1,10 +1,12 @@
 /* Listening sockets across generations. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "master/sockets.h"
@@ -184,4 +186,168 @@ Test(sockets, a_new_backlog_leaves_the_socket_listening)
 	sockets_apply_backlogs(&c, fds);
 	cr_expect(is_listening(fds[0]));
 	sockets_release(&sockets, fds, 1);
+}
+
+/* In a process of its own, whose descriptors from 3 on may be anybody's: gives it `n` sockets as
+ * the service manager does, named `names`, and says what `check` returns. */
+static int when_given(const char *names, int n, int (*check)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		char text[16];
+
+		for (int i = 0; i < n; i++) {
+			struct sockaddr_in a = { .sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+			int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+			if (bind(fd, (void *)&a, sizeof(a)) || listen(fd, 8))
+				_exit(100);
+			dup2(fd, 50 + i);
+		}
+		for (int i = 0; i < n; i++)
+			dup2(50 + i, 3 + i);
+		close_range(3 + (unsigned)n, ~0u, 0);
+		snprintf(text, sizeof(text), "%d", (int)getpid());
+		setenv("LISTEN_PID", text, 1);
+		snprintf(text, sizeof(text), "%d", n);
+		setenv("LISTEN_FDS", text, 1);
+		setenv("LISTEN_FDNAMES", names, 1);
+		_exit(check());
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 101;
+}
+
+static struct config_listener given_listeners[MAX];
+
+/* Two listeners, "a" and "b", at the addresses; NULL: any. */
+static int *acquire_named(const char *a, const char *b)
+{
+	const char *addresses[] = { a ? a : "127.0.0.1:1", b ? b : "127.0.0.1:2" };
+	static char name_a[] = "a", name_b[] = "b";
+	struct config c;
+
+	configure(&c, given_listeners, 2, addresses);
+	given_listeners[0].name = name_a;
+	given_listeners[1].name = name_b;
+	return sockets_acquire(&sockets, &c, &found);
+}
+
+static int take_both_by_name(void)
+{
+	struct err e;
+	int *fds;
+
+	if (sockets_adopt(&sockets, &e) || sockets.n != 2)
+		return 1;
+	fds = acquire_named(NULL, NULL);
+	if (!fds || fds[0] != 4 || fds[1] != 3)
+		return 2;
+	if (found.n != 2 || found.errors)
+		return 3; /* two warnings: other addresses */
+	if (sockets_release(&sockets, fds, 2) != 0 || !is_listening(3) || !is_listening(4))
+		return 4; /* they are not ours to close */
+	if (getenv("LISTEN_FDS"))
+		return 5;
+	fds = acquire_named(NULL, NULL);
+	return fds && fds[0] == 4 ? 0 : 6;
+}
+
+Test(sockets, given_ones_go_by_name_and_stay)
+{
+	cr_expect_eq(when_given("b:a", 2, take_both_by_name), 0);
+}
+
+static int take_by_address(void)
+{
+	struct sock_address first, second;
+	struct err e;
+	int *fds;
+
+	if (sockets_adopt(&sockets, &e) || sock_local_address(3, &first) ||
+		sock_local_address(4, &second))
+		return 1;
+	fds = acquire_named(second.text, first.text);
+	return fds && fds[0] == 4 && fds[1] == 3 && found.n == 0 ? 0 : 2;
+}
+
+Test(sockets, given_ones_go_by_address)
+{
+	cr_expect_eq(when_given("latchd.socket:latchd.socket", 2, take_by_address), 0);
+}
+
+static int prefer_address_among_one_name(void)
+{
+	struct sock_address first, second;
+	struct err e;
+	int *fds;
+
+	if (sockets_adopt(&sockets, &e) || sock_local_address(3, &first) ||
+		sock_local_address(4, &second))
+		return 1;
+	fds = acquire_named(second.text, first.text);
+	return fds && fds[0] == 4 && fds[1] == 3 && found.n == 0 ? 0 : 2;
+}
+
+Test(sockets, of_one_name_the_address_decides)
+{
+	cr_expect_eq(when_given("a:a", 2, prefer_address_among_one_name), 0);
+}
+
+static int miss_one(void)
+{
+	struct err e;
+
+	if (sockets_adopt(&sockets, &e) || acquire_named(NULL, "[::1]:0"))
+		return 1;
+	return found.errors == 1 && found.v[found.n - 1].err.code == ERR_CONFIG &&
+			found.v[found.n - 1].err.line == 2 ? 0 : 2;
+}
+
+Test(sockets, a_listener_that_finds_none_is_an_error)
+{
+	cr_expect_eq(when_given("a", 1, miss_one), 0);
+}
+
+static int have_one_too_many(void)
+{
+	struct err e;
+
+	if (sockets_adopt(&sockets, &e) || acquire_named(NULL, NULL))
+		return 1;
+	return found.errors == 1 && found.v[found.n - 1].err.code == ERR_CONFIG &&
+			strstr(found.v[found.n - 1].err.text, "\"c\"") ? 0 : 2;
+}
+
+Test(sockets, one_that_no_listener_wants_is_an_error)
+{
+	cr_expect_eq(when_given("a:b:c", 3, have_one_too_many), 0);
+}
+
+static int be_given_what_does_not_listen(void)
+{
+	struct err e;
+
+	dup2(socket(AF_INET, SOCK_STREAM, 0), 3);
+	if (sockets_adopt(&sockets, &e) == 0)
+		return 1;
+	return e.code == ERR_CONFIG && strstr(e.text, "\"a\"") ? 0 : 2;
+}
+
+Test(sockets, what_does_not_listen_is_refused)
+{
+	cr_expect_eq(when_given("a", 1, be_given_what_does_not_listen), 0);
+}
+
+Test(sockets, nothing_given_is_fine)
+{
+	struct err e;
+
+	unsetenv("LISTEN_FDS");
+	cr_expect_eq(sockets_adopt(&sockets, &e), 0);
+	cr_expect_eq(sockets.n, 0);
 }

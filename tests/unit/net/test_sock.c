@@ -454,3 +454,59 @@ Test(sock, connect_gives_up_at_the_deadline)
 	cr_expect_eq(fd, -1);
 	cr_expect_not_null(strstr(e.text, "timed out"), "%s", e.text);
 }
+
+static void expect_local_address(const char *given, const char *expected_host, bool dual)
+{
+	struct sock_address a, got;
+	char expected[80];
+	int fd;
+
+	cr_assert_eq(sock_parse_address(str_of(given), &a, &e), 0);
+	fd = sock_listen(&a, 1, &e);
+	cr_assert_geq(fd, 0, "%s", e.text);
+	cr_assert_eq(sock_local_address(fd, &got), 0);
+	snprintf(expected, sizeof(expected), "%s:%u", expected_host, sock_local_port(fd));
+	cr_expect_str_eq(got.text, expected);
+	cr_expect_eq(got.dual, dual);
+	close(fd);
+}
+
+Test(sock, the_local_address_is_spelled_as_in_a_configuration)
+{
+	expect_local_address("127.0.0.1:0", "127.0.0.1", false);
+	expect_local_address("[::1]:0", "[::1]", false);
+	expect_local_address("[::]:0", "[::]", false);
+	expect_local_address("*:0", "*", true);
+}
+
+Test(sock, the_local_address_of_a_unix_socket_is_its_path)
+{
+	char path[] = "/tmp/latchd-test-XXXXXX", text[64];
+	struct sock_address a, got;
+	int fd;
+
+	cr_assert_not_null(mkdtemp(path));
+	snprintf(text, sizeof(text), "unix:%s/s", path);
+	cr_assert_eq(sock_parse_address(str_of(text), &a, &e), 0);
+	fd = sock_listen(&a, 1, &e);
+	cr_assert_geq(fd, 0, "%s", e.text);
+	cr_assert_eq(sock_local_address(fd, &got), 0);
+	cr_expect_str_eq(got.text, a.text);
+	cr_expect_eq(sock_local_address(-1, &got), -1);
+	unlink(text + 5);
+	rmdir(path);
+	close(fd);
+}
+
+Test(sock, an_adopted_socket_is_like_one_of_ours)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 0;
+	socklen_t len = sizeof(on);
+
+	sock_adopt(fd);
+	cr_expect(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	cr_expect_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	cr_expect_neq(on, 0);
+	close(fd);
+}

@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -326,7 +328,7 @@ Test(ticket, rotated_out_keys_are_wiped)
 {
 	struct ticket_ring *ring = ticket_ring_new(NULL);
 	unsigned char old[80], now[1024];
-	enum { FIRST_KEY = 8 };
+	enum { FIRST_KEY = 24 };
 
 	cr_assert_eq(pread(ticket_ring_fd(ring), old, sizeof(old), FIRST_KEY), sizeof(old));
 	for (int k = 0; k < 3; k++) {
@@ -338,4 +340,59 @@ Test(ticket, rotated_out_keys_are_wiped)
 	ssize_t n = pread(ticket_ring_fd(ring), now, sizeof(now), 0);
 	cr_expect_null(memmem(now, (size_t)n, old, 16));
 	ticket_ring_free(ring);
+}
+
+static struct ticket_ring *adopt_copy(struct ticket_ring *of)
+{
+	struct err why;
+
+	return ticket_ring_adopt(dup(ticket_ring_fd(of)), &why);
+}
+
+Test(ticket, a_ring_of_a_master_before_has_its_keys)
+{
+	struct err why;
+	struct ticket_ring *r = ticket_ring_new(&why), *again = adopt_copy(r);
+
+	cr_assert_not_null(again);
+	cr_expect_eq(ticket_ring_rotated_ms(again), ticket_ring_rotated_ms(r));
+	cr_expect_eq(fcntl(ticket_ring_fd(again), F_GETFD), FD_CLOEXEC);
+	cr_expect_eq(ticket_ring_rotate(again, 2, &why), 0, "it can go on with it");
+	cr_expect_eq(ticket_ring_make_readonly(again, &why), 0, "and give it to workers");
+	ticket_ring_free(again);
+	ticket_ring_free(r);
+}
+
+Test(ticket, what_is_no_ring_is_not_adopted)
+{
+	struct err why;
+	int pipes[2], fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	cr_assert_eq(pipe(pipes), 0);
+	cr_expect_null(ticket_ring_adopt(pipes[0], &why));
+	cr_expect_eq(fcntl(pipes[0], F_GETFD), -1, "it is closed");
+	cr_expect_null(ticket_ring_adopt(fd, &why), "empty, not sealed");
+	cr_expect_null(ticket_ring_adopt(-1, &why));
+}
+
+Test(ticket, a_ring_that_is_not_whole_is_not_adopted)
+{
+	struct err why;
+	struct ticket_ring *r = ticket_ring_new(&why);
+	struct stat st;
+	char *zero;
+	int fd;
+
+	cr_assert_eq(fstat(ticket_ring_fd(r), &st), 0);
+	fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	cr_assert_eq(ftruncate(fd, st.st_size), 0);
+	cr_expect_null(ticket_ring_adopt(dup(fd), &why), "of that size, but not sealed");
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, fcntl(ticket_ring_fd(r), F_GET_SEALS)), 0);
+	cr_expect_null(ticket_ring_adopt(fd, &why), "nothing in it");
+	zero = calloc(1, (size_t)st.st_size);
+	cr_assert_not_null(adopt_copy(r));
+	cr_assert_eq(pwrite(ticket_ring_fd(r), zero, 8, 0), 8);
+	cr_expect_null(adopt_copy(r), "of another version");
+	free(zero);
+	ticket_ring_free(r);
 }

@@ -123,6 +123,8 @@ Test(seccomp, what_is_not_listed_fails)
 	const struct call calls[] = {
 		CALL(openat, AT_FDCWD, (long)"/etc/passwd", O_RDONLY),
 		CALL(openat, AT_FDCWD, (long)"/tmp/made-by-a-worker", O_WRONLY | O_CREAT),
+		CALL(openat, pair[0], (long)"made-by-a-worker", O_RDONLY | O_CREAT),
+		CALL(openat, pair[0], (long)"made-by-a-worker", O_WRONLY),
 		CALL(unlinkat, AT_FDCWD, (long)"/tmp/made-by-a-worker", 0),
 		CALL(mkdirat, AT_FDCWD, (long)"/tmp/made-by-a-worker", 0700),
 		CALL(renameat2, AT_FDCWD, (long)"/tmp/a", AT_FDCWD),
@@ -200,6 +202,8 @@ static void open_beneath(const void *argument)
 
 	restrict_or_leave();
 	fd = syscall(SYS_openat2, root, ".", &how, sizeof(how));
+	if (syscall(SYS_openat, root, ".", O_RDONLY | O_CLOEXEC) < 0)
+		child_leave(2);
 	/* Memory small and large, and what the C library makes of fstat(). */
 	p = malloc(10);
 	free(p);
