@@ -1,10 +1,12 @@
 /* Opens log files, which a worker's user may own in a directory that it may write: so a link or
- * anything but a file (or a character device) at the last step of the path is refused, and only
- * what was made here is given away. */
+ * anything but a file (or a character device) at the last step of the path is refused, for root
+ * also a file of several names and links on the way that another user may change; and only what was
+ * made here is given away. */
 #include "config/logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,23 +67,75 @@ struct config_place logs_place(const struct config *c, const char *path)
 	return config_place_of(c, &c->access.target, NULL);
 }
 
+/* From a directory, which is closed, to the one of that name in it. A link is followed only where
+ * nobody but root and ourselves may have put it: else root would create files wherever the worker's
+ * user likes. */
+static int step(int dir, const char *name)
+{
+	enum { FLAGS = O_PATH | O_CLOEXEC };
+	struct stat link, at;
+	int fd = openat(dir, name, FLAGS | O_NOFOLLOW), saved;
+
+	if (fd >= 0 && !fstat(fd, &link) && !fstat(dir, &at) && S_ISLNK(link.st_mode)) {
+		bool safe = geteuid() != 0 || (link.st_uid == 0 && at.st_uid == 0);
+
+		close(fd);
+		fd = safe ? openat(dir, name, FLAGS | O_DIRECTORY) : -1;
+		errno = safe ? errno : EXDEV;
+	}
+	saved = errno;
+	close(dir);
+	errno = saved;
+	return fd;
+}
+
+/* The directory of `path`, and the name that is left. */
+static int open_parent(const char *path, const char **ret_name)
+{
+	int fd = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[NAME_MAX + 1];
+	const char *slash;
+
+	for (; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+		size_t n = (size_t)(slash - path);
+
+		if (n == 0)
+			continue;
+		if (n >= sizeof(name)) {
+			close(fd);
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(name, path, n);
+		name[n] = '\0';
+		fd = step(fd, name);
+	}
+	*ret_name = path;
+	return fd;
+}
+
 /* A descriptor, or -1 with errno. */
-static int open_log(const char *path, unsigned uid, unsigned gid)
+static int open_in(int dir, const char *name, unsigned uid, unsigned gid)
 {
 	enum { FLAGS = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK };
 	bool made = true;
 	struct stat st;
-	int fd = open(path, FLAGS | O_CREAT | O_EXCL, 0640);
+	int fd = openat(dir, name, FLAGS | O_CREAT | O_EXCL, 0640);
 
 	if (fd < 0 && errno == EEXIST) {
 		made = false;
-		fd = open(path, FLAGS);
+		fd = openat(dir, name, FLAGS);
 	}
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))) {
 		close(fd);
 		errno = EINVAL;
+		return -1;
+	}
+	if (!made && geteuid() == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1) {
+		close(fd);
+		errno = EMLINK;
 		return -1;
 	}
 	if (made && geteuid() == 0 && fchown(fd, uid, gid)) {
@@ -94,9 +148,25 @@ static int open_log(const char *path, unsigned uid, unsigned gid)
 	return fd;
 }
 
+static int open_log(const char *path, unsigned uid, unsigned gid)
+{
+	const char *name;
+	int dir = open_parent(path, &name), fd, saved;
+
+	if (dir < 0)
+		return -1;
+	fd = open_in(dir, name, uid, gid);
+	saved = errno;
+	close(dir);
+	errno = saved;
+	return fd;
+}
+
 static const char *reason(int errnum)
 {
-	return errnum == ELOOP                        ? "it is a symbolic link"
+	return errnum == ELOOP    ? "it is a symbolic link"
+	       : errnum == EXDEV  ? "a directory above is a symbolic link that is not root's"
+	       : errnum == EMLINK ? "the file has more names than this one"
 	       : errnum == EINVAL || errnum == EISDIR ? "it is not a regular file"
 						      : strerror(errnum);
 }

@@ -258,6 +258,57 @@ Test(open, logs_that_cannot_be)
 	}
 }
 
+/* What the worker's user may put into a log directory of its own. */
+Test(open, root_follows_nobody_to_a_log)
+{
+	char head[512], own[256], name[300];
+	int fd = -1;
+
+	if (geteuid() != 0) {
+		conf_done(&t); /* a skipped test has no end */
+		cr_skip_test("only root has to mind");
+	}
+	snprintf(own, sizeof(own), "%s", conf_path(&t, "own"));
+	snprintf(head, sizeof(head), "log = { access = { target = \"%s/sub/a.log\"; }; };", own);
+	cr_assert_eq(mkdir(own, 0755), 0);
+	snprintf(name, sizeof(name), "%s/sub", own);
+	cr_assert_eq(symlink("..", name), 0);
+	cr_assert_eq(lchown(name, 1, 1), 0);
+	conf_open(&t, with(head, good));
+	cr_assert_eq(t.c->nlog_files, 1, "%s", conf_findings(&t));
+	config_reopen_logs(t.c, &fd, &t.f);
+	cr_expect_eq(fd, -1);
+	cr_expect(conf_has_warning(&t, 1, "a directory above"), "%s", conf_findings(&t));
+	cr_expect_eq(lchown(name, 0, 0), 0);
+	config_reopen_logs(t.c, &fd, &t.f);
+	cr_expect_geq(fd, 0, "root's own link is fine: %s", conf_findings(&t));
+	close(fd);
+	cr_expect_eq(chown(own, 1, 1), 0);
+	config_reopen_logs(t.c, &fd, &t.f);
+	cr_expect_eq(fd, -1, "it could be moved there");
+	unlink(name);
+	rmdir(own);
+}
+
+Test(open, root_writes_no_log_that_has_another_name)
+{
+	char head[512];
+	int fd = -1;
+
+	if (geteuid() != 0) {
+		conf_done(&t); /* a skipped test has no end */
+		cr_skip_test("only root has to mind");
+	}
+	conf_write(&t, "secret", "x");
+	cr_assert_eq(link(conf_path(&t, "secret"), conf_path(&t, "a.log")), 0);
+	snprintf(head, sizeof(head), "log = { target = \"%s\"; };", conf_path(&t, "a.log"));
+	conf_open(&t, with(head, good));
+	cr_assert_eq(t.c->nlog_files, 1, "%s", conf_findings(&t));
+	config_reopen_logs(t.c, &fd, &t.f);
+	cr_expect_eq(fd, -1);
+	cr_expect(conf_has_warning(&t, 1, "more names"), "%s", conf_findings(&t));
+}
+
 Test(open, reopening_logs)
 {
 	char head[512], moved[512];
