@@ -6,11 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+enum { JUDGE_PATIENCE_US = 10 * 1000000 };
 
 static int judge_directory(const char *path, int mode)
 {
@@ -67,14 +73,22 @@ __attribute__((noreturn)) static void judge_and_exit(
 	_exit(0);
 }
 
-/* The next verdict from the pipe. */
-static int read_verdict(int fd, int *ret)
+/* The next verdict from the pipe. Not for ever: the user that the child is may stop it. */
+static int read_verdict(int fd, int64_t deadline_us, int *ret)
 {
 	char *p = (char *)ret;
 	size_t got = 0;
 	ssize_t n;
 
 	while (got < sizeof(*ret)) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		int64_t left_us = deadline_us - clock_us_now();
+		int r = left_us > 0 ? poll(&ready, 1, (int)(left_us / 1000) + 1) : 0;
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return -1;
 		n = read(fd, p + got, sizeof(*ret) - got);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -87,6 +101,7 @@ static int read_verdict(int fd, int *ret)
 
 int judge_items(struct judge_item *items, size_t n, uid_t uid, gid_t gid, struct err *e)
 {
+	int64_t deadline_us;
 	int fds[2], r = 0;
 	pid_t pid;
 
@@ -106,11 +121,17 @@ int judge_items(struct judge_item *items, size_t n, uid_t uid, gid_t gid, struct
 	if (pid == 0)
 		judge_and_exit(items, n, uid, gid, fds[1]);
 	close(fds[1]);
+	deadline_us = clock_us_now() + JUDGE_PATIENCE_US;
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = read_verdict(fds[0], &items[i].errnum);
+		r = read_verdict(fds[0], deadline_us, &items[i].errnum);
 	close(fds[0]);
+	if (r)
+		kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return r ? err_set(e, ERR_SYSTEM, "cannot become uid %u, gid %u to judge files", uid, gid)
+	return r ? err_set(e, ERR_SYSTEM,
+			   "cannot judge files as uid %u, gid %u: the process that tried to gave no "
+			   "verdict",
+			   uid, gid)
 		 : 0;
 }

@@ -20,7 +20,7 @@ struct judge_item {
 
 /* Fills in the verdicts. As root a child process takes the ids, for good, and reports back; this
  * process never changes its own. Otherwise the ids are not looked at. -1: the child could not be
- * made. */
+ * made, or gave no verdict in ten seconds. */
 int judge_items(struct judge_item *items, size_t n, uid_t uid, gid_t gid, struct err *e);
 
 #endif
