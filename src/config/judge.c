@@ -129,9 +129,9 @@ int judge_items(struct judge_item *items, size_t n, uid_t uid, gid_t gid, struct
 		kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return r ? err_set(e, ERR_SYSTEM,
-			   "cannot judge files as uid %u, gid %u: the process that tried to gave no "
-			   "verdict",
-			   uid, gid)
-		 : 0;
+	if (r == 0)
+		return 0;
+	return err_set(e, ERR_SYSTEM,
+		"cannot judge files as uid %u, gid %u: the process that tried gave no verdict", uid,
+		gid);
 }
