@@ -111,18 +111,32 @@ struct reply {
 	int code;           /* -1: not told yet */
 };
 
+/* A byte of the exit code. What is no code is no success. */
+static void take_digit(struct reply *r, char c)
+{
+	if (c == '\n')
+		r->code = r->code < 0 || r->code > 255 ? ERR_INTERNAL : r->code;
+	else if (c < '0' || c > '9')
+		r->code = 256;
+	else if (r->code < 256)
+		r->code = 10 * (r->code < 0 ? 0 : r->code) + (c - '0');
+}
+
 static void take(struct reply *r, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		bool is_control = (unsigned char)p[i] < ' ' || p[i] == 0x7f;
+
 		if (!r->kind) {
 			r->kind = p[i];
-			r->code = r->kind == CONTROL_END ? 0 : r->code;
+			r->code = r->kind == CONTROL_END ? -1 : r->code;
 			continue;
 		}
-		if (r->kind == CONTROL_END && p[i] >= '0' && p[i] <= '9' && r->code < 256)
-			r->code = 10 * r->code + (p[i] - '0');
-		else if (r->kind != CONTROL_END)
-			buf_append(&r->text[r->kind == CONTROL_ERROR], &p[i], 1);
+		if (r->kind == CONTROL_END)
+			take_digit(r, p[i]);
+		else
+			buf_append(&r->text[r->kind == CONTROL_ERROR],
+				is_control && p[i] != '\n' ? "?" : &p[i], 1);
 		if (p[i] == '\n')
 			r->kind = 0;
 	}

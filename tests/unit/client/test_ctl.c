@@ -135,6 +135,28 @@ Test(ctl, a_master_that_ends_within_the_code)
 	cr_expect_eq(run("status"), ERR_UNAVAILABLE);
 }
 
+Test(ctl, a_code_that_is_none_is_no_success)
+{
+	static const char *const codes[] = { "=\n", "=256\n", "=512\n", "=99999999999\n", "=0x\n" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		start(codes[i]);
+		cr_expect_eq(run("status"), ERR_INTERNAL, "%s", codes[i]);
+		expect_request("status\n");
+		unlink(path);
+		unlink(request_path);
+	}
+}
+
+Test(ctl, what_a_master_says_cannot_drive_the_terminal)
+{
+	start("+a\x1b[2Jb\n-c\rd\x7f\n=0\n");
+	cr_expect_eq(run("status"), 0);
+	fflush(NULL);
+	cr_expect_stdout_eq_str("a?[2Jb\n");
+	cr_expect_stderr_eq_str("c?d?\n");
+}
+
 Test(ctl, no_master)
 {
 	cr_expect_eq(run("status"), ERR_UNAVAILABLE);
