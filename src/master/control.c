@@ -232,7 +232,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t events, void *data)
 
 /* ---- who may ----------------------------------------------------------------------------- */
 
-static bool may_ask(const struct control *c, int fd)
+static bool may_ask(struct control *c, int fd)
 {
 	struct ucred who = { 0 };
 	socklen_t n = sizeof(who);
@@ -243,16 +243,15 @@ static bool may_ask(const struct control *c, int fd)
 	barred = c->o.is_barred(c->o.data, who.pid);
 	if (!barred && (who.uid == 0 || who.uid == geteuid()))
 		return true;
-	log_warning("the control socket refuses process %d of uid %u%s", (int)who.pid,
-		(unsigned)who.uid, barred ? ", a worker" : "");
+	if (log_rate_pass(&c->refusals))
+		log_warning("the control socket refuses process %d of uid %u%s", (int)who.pid,
+			(unsigned)who.uid, barred ? ", a worker" : "");
 	return false;
 }
 
-static void refuse(int fd)
+static void refuse(int fd, const char *text)
 {
-	static const char text[] = "-only root and the user of the service may do this\n=77\n";
-
-	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("a client of the control socket went away");
 	close(fd);
 }
@@ -285,9 +284,9 @@ static int on_listener(sd_event_source *s, int fd, uint32_t events, void *data)
 	if (client < 0)
 		return 0;
 	if (!may_ask(c, client))
-		refuse(client);
+		refuse(client, "-only root and the user of the service may do this\n=77\n");
 	else if (c->n >= CONTROL_CLIENTS_MAX)
-		close(client);
+		refuse(client, "-too many ask at the same time; try again\n=75\n");
 	else
 		client_new(c, client);
 	return 0;
@@ -303,15 +302,16 @@ static bool is_same_file(const struct control *c)
 	       st.st_ino == c->inode;
 }
 
-static bool has_server(const struct sockaddr_un *a)
+/* Only a refusal says that nobody listens any more: whatever else is there is somebody's. */
+static bool is_left_over(const struct sockaddr_un *a)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool answers =
-		fd >= 0 && (connect(fd, (const void *)a, sizeof(*a)) == 0 || errno == EAGAIN);
+	bool refused =
+		fd >= 0 && connect(fd, (const void *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;
 
 	if (fd >= 0)
 		close(fd);
-	return answers;
+	return refused;
 }
 
 static int bind_socket(int fd, const struct sockaddr_un *a)
@@ -337,8 +337,8 @@ static int open_socket(const char *path, struct err *e)
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	r = bind_socket(fd, &a);
 	if (r < 0 && errno == EADDRINUSE && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		if (has_server(&a)) {
-			err_set(e, ERR_UNAVAILABLE, "%s: another latchd listens there", path);
+		if (!is_left_over(&a)) {
+			err_set(e, ERR_UNAVAILABLE, "%s: another program listens there", path);
 			goto failed;
 		}
 		unlink(path);
@@ -356,7 +356,7 @@ failed:
 
 void control_init(struct control *c, const struct control_options *o)
 {
-	*c = (struct control){ .o = *o, .fd = -1 };
+	*c = (struct control){ .o = *o, .fd = -1, .refusals.burst = 5 };
 }
 
 void control_close(struct control *c)

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 
 enum {
 	CONTROL_CLIENTS_MAX = 16,
@@ -49,6 +50,7 @@ struct control {
 	sd_event_source *io;
 	struct control_client *clients;
 	unsigned n;
+	struct log_rate refusals;
 };
 
 void control_init(struct control *c, const struct control_options *o);

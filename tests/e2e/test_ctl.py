@@ -485,7 +485,7 @@ class Socket(TestCase):
         with Latchd() as d:
             path = d.dir / "control.sock"
             with Latchd(config=DEFAULT_CONFIG.replace("@DIR@/control.sock", str(path))) as second:
-                second.log.wait("no control socket, .*another latchd listens there")
+                second.log.wait("no control socket, .*another program listens there")
             self.assertEqual(d.ctl("status").returncode, 0)
 
 
