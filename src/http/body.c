@@ -153,7 +153,7 @@ enum state {
 	STATES
 };
 
-enum class {
+enum byte_class {
 	CONTROL,
 	HEX,
 	TOKEN, /* the other tchar */
@@ -202,20 +202,34 @@ static const unsigned char next_state[STATES][CLASSES] = {
 };
 /* clang-format on */
 
-static enum class class_of(char c) {
-	switch (c){
-		case ' ' : case '\t' : return BLANK; case '\r' : return CR; case '\n' : return LF;
-		case ';' : return SEMICOLON;
-		case '=' : return EQUALS;
-		case ':' : return COLON;
-		case '"' : return QUOTE;
-		case '\\' : return BACKSLASH;
-		default : break;
+static enum byte_class class_of(char c)
+{
+	switch (c) {
+	case ' ':
+	case '\t':
+		return BLANK;
+	case '\r':
+		return CR;
+	case '\n':
+		return LF;
+	case ';':
+		return SEMICOLON;
+	case '=':
+		return EQUALS;
+	case ':':
+		return COLON;
+	case '"':
+		return QUOTE;
+	case '\\':
+		return BACKSLASH;
+	default:
+		break;
 	}
-if (chars_is(c, CHARS_HEX)) return HEX;
-if (chars_is(c, CHARS_TOKEN))
-	return TOKEN;
-return chars_is(c, CHARS_VALUE) ? TEXT : CONTROL;
+	if (chars_is(c, CHARS_HEX))
+		return HEX;
+	if (chars_is(c, CHARS_TOKEN))
+		return TOKEN;
+	return chars_is(c, CHARS_VALUE) ? TEXT : CONTROL;
 }
 
 void body_start(struct body_decoder *d, struct body_framing framing)
