@@ -20,10 +20,8 @@ struct unsafe_range {
 
 /* Controls but HTAB, and what reorders or hides the text around it. */
 static const struct unsafe_range unsafe_ranges[] = {
-	{ "\x01", "\x08" },
-	{ "\x0a", "\x1f" },
-	{ "\x7f", "\x7f" },
-	{ "\xc2\x80", "\xc2\x9f" },	 /* C1 */
+	{ "\x01", "\x08" }, { "\x0a", "\x1f" }, { "\x7f", "\x7f" },
+	{ "\xc2\x80", "\xc2\x9f" },         /* C1 */
 	{ "\xe2\x80\xa8", "\xe2\x80\xae" }, /* line ends, bidirectional overrides */
 	{ "\xe2\x81\xa6", "\xe2\x81\xa9" }, /* bidirectional isolates */
 };

@@ -130,7 +130,7 @@ struct config {
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
 	struct metrics_options metrics; /* of all routes that have them */
-	char *serve_pem; /* --serve: leaf and key in memory */
+	char *serve_pem;                /* --serve: leaf and key in memory */
 	char *serve_ca_path;
 };
 

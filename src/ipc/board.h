@@ -42,7 +42,7 @@ struct board_slot {
 	uint64_t handshakes_failed;
 	uint64_t requests;
 	uint64_t responses[BOARD_STATUS_CLASSES]; /* [2] is 2xx */
-	uint64_t codes[BOARD_CODES]; /* responses by http_status_index() */
+	uint64_t codes[BOARD_CODES];              /* responses by http_status_index() */
 	uint64_t bytes_sent;
 	uint64_t closures[BOARD_CLOSURES]; /* by enum closure of tls/closing */
 	uint64_t sigpipes;
@@ -56,7 +56,7 @@ struct board {
 	uint32_t respawns;
 	uint32_t reloads_ok, reloads_failed;
 	uint32_t last_reload_ok;
-	uint32_t nslots; /* slots from 0 that were ever used */
+	uint32_t nslots;                                     /* slots from 0 that were ever used */
 	char listener[BOARD_LISTENERS][BOARD_LISTENER_NAME]; /* names; "": never used */
 	struct board_slot slot[BOARD_SLOTS];
 };

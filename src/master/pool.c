@@ -272,7 +272,7 @@ static int on_still_hung(sd_event_source *s, uint64_t now, void *data)
 static void abort_member(struct pool_member *m)
 {
 	log_error("worker %d (pid %d, generation %u) hangs with %u connections: no heartbeat for "
-		"%lld ms; it is aborted",
+		  "%lld ms; it is aborted",
 		m->slot, (int)m->pid, m->pool->o.inherit.generation,
 		board_get(m->pool->o.slots->board->slot[m->slot].live),
 		(long long)m->heart.silent_ms);

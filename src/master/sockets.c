@@ -60,8 +60,8 @@ static bool is_taken(const struct socket_entry *entry, const int *fds, size_t n)
 }
 
 /* One of that address that no other listener in `fds` has. */
-static struct socket_entry *find(struct sockets *s, const struct sock_address *a, const int *fds,
-	size_t n)
+static struct socket_entry *find(
+	struct sockets *s, const struct sock_address *a, const int *fds, size_t n)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (is_same_address(&s->v[i].address, a) && !is_taken(&s->v[i], fds, n))
@@ -70,8 +70,8 @@ static struct socket_entry *find(struct sockets *s, const struct sock_address *a
 }
 
 /* The given one of that name; of several, that of the listener's address. */
-static struct socket_entry *find_named(struct sockets *s, const struct config_listener *l,
-	const int *fds, size_t n)
+static struct socket_entry *find_named(
+	struct sockets *s, const struct config_listener *l, const int *fds, size_t n)
 {
 	struct socket_entry *found = NULL;
 
@@ -118,8 +118,8 @@ static struct socket_entry *new_entry(struct sockets *s, struct err *e)
 	return &s->v[s->n];
 }
 
-static struct socket_entry *open_new(struct sockets *s, const struct config_listener *l,
-	struct err *e)
+static struct socket_entry *open_new(
+	struct sockets *s, const struct config_listener *l, struct err *e)
 {
 	struct socket_entry *entry = new_entry(s, e);
 
@@ -171,7 +171,8 @@ static int take_back(struct sockets *s, int fd, const char *name, struct err *e)
 		sock_local_address(fd, &entry->address) < 0 ||
 		strcmp(stored_name(&entry->address, wanted), name)) {
 		log_warning("dropping \"%.80s\", which the service manager kept: it is not what "
-			"its name says", name);
+			    "its name says",
+			name);
 		close(fd);
 		notify_forget(name);
 		return 0;
@@ -187,8 +188,7 @@ static int adopt(struct sockets *s, int fd, const char *name, struct err *e)
 {
 	struct socket_entry *entry;
 
-	if (!strncmp(name, STORED_LISTENER, strlen(STORED_LISTENER)) ||
-		!strcmp(name, STORED_RING))
+	if (!strncmp(name, STORED_LISTENER, strlen(STORED_LISTENER)) || !strcmp(name, STORED_RING))
 		return take_back(s, fd, name, e);
 	if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
 		return err_set(e, ERR_CONFIG,
@@ -237,8 +237,8 @@ static struct socket_entry *acquire_given(struct sockets *s, const struct config
 	return entry;
 }
 
-static void find_unwanted(const struct sockets *s, const struct config *c, const int *fds,
-	struct findings *f)
+static void find_unwanted(
+	const struct sockets *s, const struct config *c, const int *fds, struct findings *f)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->v[i].name && !is_taken(&s->v[i], fds, c->nlisteners))

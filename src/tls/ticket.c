@@ -200,14 +200,14 @@ static bool is_shaped(int fd)
 	struct stat st;
 
 	return fcntl(fd, F_GET_SEALS) == RING_SEALS && fstat(fd, &st) == 0 &&
-		st.st_size == (off_t)sizeof(struct ring_memory);
+	       st.st_size == (off_t)sizeof(struct ring_memory);
 }
 
 static bool is_whole(struct ticket_ring *r)
 {
 	struct snapshot s;
 	bool whole = atomic_load_explicit(&r->memory->magic, memory_order_acquire) == RING_MAGIC &&
-		take_snapshot(r, &s);
+		     take_snapshot(r, &s);
 
 	OPENSSL_cleanse(&s, sizeof(s));
 	return whole;

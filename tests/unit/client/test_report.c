@@ -92,9 +92,13 @@ Test(report, bytes_that_are_controls_in_another_coding_are_told)
 
 Test(report, text_cannot_be_turned_around)
 {
-	report_error(&r, NULL, "a\xe2\x80\xae" "b\xe2\x81\xa6" "c\xe2\x80\xa8" "d");
-	cr_expect_str_eq(written(),
-		"latch: a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8" "d\n");
+	report_error(&r, NULL,
+		"a\xe2\x80\xae"
+		"b\xe2\x81\xa6"
+		"c\xe2\x80\xa8"
+		"d");
+	cr_expect_str_eq(written(), "latch: a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x80\\xa8"
+				    "d\n");
 }
 
 Test(report, every_closure_has_its_word)

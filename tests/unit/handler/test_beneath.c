@@ -62,7 +62,7 @@ static int by_kernel(const char *path, bool links)
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
-			(links ? 0 : RESOLVE_NO_SYMLINKS) };
+			   (links ? 0 : RESOLVE_NO_SYMLINKS) };
 
 	return (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof(how));
 }
@@ -91,8 +91,8 @@ Test(beneath, agrees_with_the_kernel)
 	static const char *const paths[] = { "", ".", "x", "a", "a/", "a/b/y", "a//b/y",
 		"a/b/../b/y", "a/..", "..", "a/../..", "../web/x", "/x", "down", "down/y",
 		"down/up", "a/b/up", "out", "a/out", "absolute", "loop", "loop/x", "dangling",
-		"nowhere", "x/y", "here/here/x", "nowhere/x", "./x", "down/../b/y",
-		"down/../../x", "down/../../../secret" };
+		"nowhere", "x/y", "here/here/x", "nowhere/x", "./x", "down/../b/y", "down/../../x",
+		"down/../../../secret" };
 
 	for (size_t i = 0; i < 2 * sizeof(paths) / sizeof(paths[0]); i++) {
 		const char *path = paths[i / 2];

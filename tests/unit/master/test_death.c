@@ -27,8 +27,7 @@ Test(death, in_words)
 		{ CLD_KILLED, SIGKILL, "was killed by SIGKILL" },
 		{ CLD_DUMPED, SIGSEGV, "was killed by SIGSEGV (core dumped)" },
 		{ CLD_KILLED, 50, "was killed by signal 50" },
-		{ CLD_KILLED, SIGSYS,
-			"was killed by SIGSYS, for a system call that is forbidden" },
+		{ CLD_KILLED, SIGSYS, "was killed by SIGSYS, for a system call that is forbidden" },
 	};
 	char text[DEATH_TEXT_SIZE];
 

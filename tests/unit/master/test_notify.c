@@ -100,7 +100,9 @@ Test(notify, keeps_and_forgets_descriptors)
 {
 	char text[128] = "", control[64];
 	struct iovec iov = { text, sizeof(text) - 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
 		.msg_controllen = sizeof(control) };
 
 	cr_expect(notify_store("latchd.test", 0));

@@ -305,7 +305,9 @@ static int miss_one(void)
 	if (sockets_adopt(&sockets, &e) || acquire_named(NULL, "[::1]:0"))
 		return 1;
 	return found.errors == 1 && found.v[found.n - 1].err.code == ERR_CONFIG &&
-			found.v[found.n - 1].err.line == 2 ? 0 : 2;
+			       found.v[found.n - 1].err.line == 2
+		       ? 0
+		       : 2;
 }
 
 Test(sockets, a_listener_that_finds_none_is_an_error)
@@ -320,7 +322,9 @@ static int have_one_too_many(void)
 	if (sockets_adopt(&sockets, &e) || acquire_named(NULL, NULL))
 		return 1;
 	return found.errors == 1 && found.v[found.n - 1].err.code == ERR_CONFIG &&
-			strstr(found.v[found.n - 1].err.text, "\"c\"") ? 0 : 2;
+			       strstr(found.v[found.n - 1].err.text, "\"c\"")
+		       ? 0
+		       : 2;
 }
 
 Test(sockets, one_that_no_listener_wants_is_an_error)

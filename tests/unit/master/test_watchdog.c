@@ -35,7 +35,8 @@ static void setup(void)
 	memcpy(a.sun_path + 1, name + 1, (size_t)n - 1);
 	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	cr_assert_eq(bind(manager, (struct sockaddr *)&a,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)),
+		0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	unsetenv("WATCHDOG_PID");
 	setenv("WATCHDOG_USEC", "20000000", 1);
@@ -98,9 +99,16 @@ static bool serves(void)
 
 static void start_worker(void)
 {
-	struct pool_options o = { .event = event, .slots = &slots, .worker = toy_worker, .n = 1,
-		.inherit = { .generation = 1, .master = getpid(), .uid = (uid_t)-1,
-			.gid = (gid_t)-1 }, .ready_ms = PATIENCE_MS, .news = on_news };
+	struct pool_options o = { .event = event,
+		.slots = &slots,
+		.worker = toy_worker,
+		.n = 1,
+		.inherit = { .generation = 1,
+			.master = getpid(),
+			.uid = (uid_t)-1,
+			.gid = (gid_t)-1 },
+		.ready_ms = PATIENCE_MS,
+		.news = on_news };
 	struct err e;
 
 	cr_assert_eq(pool_start(&generation.pool, &o, &e), 0);
