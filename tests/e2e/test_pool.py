@@ -180,10 +180,11 @@ class Pool(TestCase):
                 self.assertLess(served, 100000, d.log.text())
             self.assertGreater(served, 10)
             self.assertTrue(d.log.find(rf"worker \d+ \(pid {victim}, generation 1\) hangs"))
-            self.assertFalse(Path(f"/proc/{victim}").exists())
             status = d.wait_status(lambda s: len(
                 [w for w in s["workers"] if w["state"] == "serving"]) == 2)
             self.assertEqual(status["worker_respawns_total"], 1)
+            # It is reaped behind the line that tells of its death, before its successor serves.
+            self.assertFalse(Path(f"/proc/{victim}").exists())
             d.notes.wait("^WATCHDOG=1$", d.notes.mark())
 
     def test_no_watchdog_is_fed_that_is_not_wanted(self):
