@@ -139,8 +139,6 @@ void route_serve(struct stream *s, void *routes)
 
 	if (site)
 		s->site = site;
-	if (s->site)
-		s->site_name = str_of(((const struct route_site *)s->site)->name);
 	if (!answer_method(s)) {
 		if (site)
 			serve_site(s, site);

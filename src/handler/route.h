@@ -43,8 +43,7 @@ struct route_table {
 	struct route_site *fallback; /* the default site or NULL */
 };
 
-/* The route_fn of conn: `routes` is a struct route_table. Answers always, and sets stream.site and
- * stream.site_name:
+/* The route_fn of conn: `routes` is a struct route_table. Answers always, and sets stream.site:
  *
  *   site    TLS: that of the connection (stream.site, by SNI), which must serve the host (421);
  *           plain: that of the host, else the fallback, else 421.

@@ -104,14 +104,3 @@ int channel_receive(int channel, struct channel_message *ret, int *ret_fd)
 	*ret_fd = fd;
 	return 1;
 }
-
-const char *channel_type_name(enum channel_type type)
-{
-	static const char *const names[] = {
-#define MESSAGE(name, payload, direction) [CHANNEL_##name] = #name,
-#include "ipc/messages.def"
-#undef MESSAGE
-	};
-
-	return (unsigned)type < CHANNEL_TYPES ? names[type] : "unknown";
-}

@@ -26,6 +26,5 @@ int channel_send(int channel, enum channel_type type, uint32_t value, int fd);
 /* 1: a message (*ret_fd: a descriptor that is now the caller's, or -1); 0: nothing now; -1: the
  * other end is gone, or sent something malformed. */
 int channel_receive(int channel, struct channel_message *ret, int *ret_fd);
-const char *channel_type_name(enum channel_type type);
 
 #endif

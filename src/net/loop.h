@@ -27,7 +27,6 @@ enum { LOOP_BATCH = 128 };
 struct loop {
 	int fd;
 	struct timer_wheel timers;
-	bool stopped; /* for the owner's own use: the loop only carries it */
 	/* Events of the turn not handled yet, so that a watch that goes away takes them along. */
 	struct watch *batch[LOOP_BATCH]; /* NULL: handled, or gone */
 	int batch_n;                     /* 0 between turns */

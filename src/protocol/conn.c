@@ -74,7 +74,7 @@ static void stream_clear(struct stream *s)
 {
 	request_clear(&s->request);
 	memset(&s->target, 0, sizeof s->target);
-	s->path = s->host = s->site_name = (struct str){ NULL, 0 };
+	s->path = s->host = (struct str){ NULL, 0 };
 	stream_discard_reply(s);
 	s->head_written = false;
 	s->sent = 0;

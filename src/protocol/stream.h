@@ -73,7 +73,6 @@ struct stream {
 	 * one. Afterwards: the site that answered (a 421 on TLS: still that of SNI), NULL if none.
 	 * Borrowed. */
 	const void *site;
-	struct str site_name;
 	uint64_t number;   /* on its connection, from 1 */
 	uint64_t sent;     /* content bytes handed to the connection */
 	bool head_written; /* the protocol has begun to send the response */

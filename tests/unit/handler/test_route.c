@@ -167,7 +167,7 @@ Test(route, remembers_the_site_for_logs)
 {
 	serve("/");
 	cr_expect_eq(s->site, &first);
-	cr_expect(str_eq(s->site_name, STR("first")));
+	cr_expect_str_eq(((const struct route_site *)s->site)->name, "first");
 }
 
 Test(route, adds_the_fields_of_the_site_to_errors_too)
@@ -217,7 +217,7 @@ Test(route, tls_refuses_another_site)
 	cr_expect_eq(serve("/old/"), 421);
 	cr_expect_null(reached);
 	cr_expect_eq(s->site, &first, "whose log gets the line");
-	cr_expect(str_eq(s->site_name, STR("first")));
+	cr_expect_str_eq(((const struct route_site *)s->site)->name, "first");
 	cr_expect_null(field("Strict-Transport-Security").p);
 }
 

@@ -182,10 +182,3 @@ Test(channel, refuses_several_descriptors_and_closes_them)
 		cr_expect_eq(open_fds(), before, "%zu", counts[i]);
 	}
 }
-
-Test(channel, every_type_has_a_name)
-{
-	cr_expect_str_eq(channel_type_name(CHANNEL_READY), "READY");
-	cr_expect_str_eq(channel_type_name(CHANNEL_REOPEN), "REOPEN");
-	cr_expect_str_eq(channel_type_name(CHANNEL_TYPES), "unknown");
-}

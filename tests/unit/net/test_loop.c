@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "net/loop.h"
 
+static bool stopped; /* by the callback under test */
 static struct loop l;
 
 struct end {
@@ -68,7 +69,7 @@ static void poke(const struct end *end)
 static void on_deadline(struct timer *t)
 {
 	(void)t;
-	l.stopped = true;
+	stopped = true;
 }
 
 /* Turns until a deadline that is due now has run: every event that is ready was handled. */
@@ -76,9 +77,9 @@ static void turns(void)
 {
 	struct timer t = { .fn = on_deadline };
 
-	l.stopped = false;
+	stopped = false;
 	timer_set(&l.timers, &t, clock_ms());
-	while (!l.stopped)
+	while (!stopped)
 		loop_turn(&l);
 }
 
@@ -306,7 +307,7 @@ Test(loop, sleeps_until_the_deadline_and_keeps_the_clock)
 	clock_update();
 	deadline = clock_ms() + 50;
 	timer_set(&l.timers, &t, deadline);
-	while (!l.stopped)
+	while (!stopped)
 		loop_turn(&l);
 	cr_expect_geq(clock_us_now() - before, 50000 - 1000);
 	cr_expect_geq(clock_ms(), deadline);
@@ -348,7 +349,7 @@ Test(loop, deadlines_run_after_events)
 	poke(&b);
 	loop_turn(&l);
 	cr_expect_eq(a.calls, 1);
-	while (!l.stopped)
+	while (!stopped)
 		loop_turn(&l);
 	cr_expect_leq(l.turns, 3);
 }

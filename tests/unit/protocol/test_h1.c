@@ -1,5 +1,5 @@
 /* HTTP/1.1 on a plain connection over a socket pair: what the peer reads for what it writes, and
- * where every way out leads. The route is a stub; time is set by hand. */
+ * where every way out leads. The route is a stand-in; time is set by hand. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
