@@ -80,20 +80,22 @@ static int fork_workers(
 	const struct config *c = g->config;
 	bool is_root = geteuid() == 0;
 	struct pool_options o = {
-		.event = go->event,
-		.slots = go->slots,
-		.worker = go->master->worker,
-		.inherit = {
-			.config = c,
-			.generation = g->number,
-			.listener_fds = g->listener_fds,
-			.ring = c->tls.tickets_enabled ? go->ring : NULL,
-			.uid = is_root ? (uid_t)uid : (uid_t)-1,
-			.gid = is_root ? (gid_t)gid : (gid_t)-1,
-			.master = getpid(),
+		.member = {
+			.event = go->event,
+			.slots = go->slots,
+			.worker = go->master->worker,
+			.inherit = {
+				.config = c,
+				.generation = g->number,
+				.listener_fds = g->listener_fds,
+				.ring = c->tls.tickets_enabled ? go->ring : NULL,
+				.uid = is_root ? (uid_t)uid : (uid_t)-1,
+				.gid = is_root ? (gid_t)gid : (gid_t)-1,
+				.master = getpid(),
+			},
+			.ready_ms = c->reload_ready_ms,
 		},
 		.n = count_workers(c),
-		.ready_ms = c->reload_ready_ms,
 		.sigpipe_is_policy = c->sigpipe == SIGPIPE_DEFAULT,
 		.news = news,
 	};

@@ -13,8 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/answers.h"
+#include "master/delay.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/report.h"
 #include "master/watchdog.h"
 #include "net/sock.h"
 #include "tls/ticket.h"
@@ -71,17 +73,10 @@ static void arm_rotation(struct master *m)
 {
 	const struct config *c = m->reload.serving->config;
 	int64_t wait_ms = m->rotated_ms + c->tls.tickets_rotate_ms - clock_ms();
-	int r;
 
-	m->rotation = sd_event_source_disable_unref(m->rotation);
-	if (!c->tls.tickets_enabled)
-		return;
-	r = sd_event_add_time_relative(m->event, &m->rotation, CLOCK_MONOTONIC,
-		wait_ms > 0 ? (uint64_t)wait_ms * 1000 : 0, 0, on_rotation, m);
-	if (r >= 0)
-		return;
-	errno = -r;
-	log_error("cannot set a timer for ticket keys: %m");
+	delay_stop(&m->rotation);
+	if (c->tls.tickets_enabled)
+		delay_set(m->event, &m->rotation, wait_ms, on_rotation, m);
 }
 
 /* ---- news ------------------------------------------------------------------------------- */
@@ -100,7 +95,7 @@ static void announce(const struct master *m)
 
 static const char *new_status(struct master *m)
 {
-	return reload_describe(&m->reload, m->status, sizeof(m->status));
+	return report_line(&m->reload, m->status, sizeof(m->status));
 }
 
 static void tell_status(struct master *m)
@@ -167,7 +162,7 @@ static void stop(struct master *m, bool at_once)
 		at_once = true;
 	log_notice(at_once ? "stopping" : "stopping, after what runs");
 	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
-	m->rotation = sd_event_source_disable_unref(m->rotation);
+	delay_stop(&m->rotation);
 	if (at_once)
 		reload_stop(&m->reload);
 	else
@@ -308,7 +303,7 @@ int master_run(const struct master_options *o)
 		log_notice("stopped");
 out:
 	watchdog_stop(&m.watchdog);
-	m.rotation = sd_event_source_disable_unref(m.rotation);
+	delay_stop(&m.rotation);
 	reload_done(&m.reload);
 	sd_event_unref(m.event);
 	return m.code;

@@ -15,15 +15,13 @@
 #include <systemd/sd-event.h>
 
 #include "base/err.h"
-#include "ipc/inherit.h"
-#include "master/master.h"
-#include "master/slots.h"
+#include "master/member.h"
 
 enum {
 	POOL_BACKOFF_FIRST_MS = 100,
 	POOL_BACKOFF_MAX_MS = 10000,
 	POOL_SHORT_LIFE_MS = 1000, /* dying sooner is dying "at once" */
-	POOL_GRACE_MS = 1000,      /* between being told to go and SIGKILL */
+	POOL_GRACE_MS = MEMBER_GRACE_MS,
 };
 
 enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
@@ -41,12 +39,8 @@ struct pool;
 typedef void pool_news_fn(struct pool *p, enum pool_news news);
 
 struct pool_options {
-	sd_event *event;
-	struct slots *slots;
-	worker_fn *worker;
-	struct inherit inherit; /* without slot, channel, board and pokes */
+	struct member_options member; /* without ready, died and rested */
 	unsigned n;
-	int64_t ready_ms;
 	bool sigpipe_is_policy; /* sigpipe = "default": a death by it counts towards no back-off */
 	pool_news_fn *news;
 };
@@ -54,7 +48,7 @@ struct pool_options {
 struct pool {
 	struct pool_options o;
 	enum pool_state state;
-	struct pool_member *members; /* o.n */
+	struct member *members;      /* o.n */
 	unsigned ready, alive, down; /* said READY; processes; waiting to be forked again */
 	sd_event_source *deadline;   /* then what is left is killed */
 	int64_t deadline_us;

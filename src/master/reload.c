@@ -3,13 +3,11 @@
 #include "master/reload.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "tls/facts.h"
 #include "tls/ticket.h"
 
 static pool_news_fn on_pool_news;
@@ -383,61 +381,6 @@ void reload_reopen_logs(struct reload *r)
 	log_findings(&f);
 	findings_done(&f);
 	log_info("log files reopened");
-}
-
-static time_t certificates_end(const struct config *c)
-{
-	time_t soonest = 0;
-
-	for (size_t i = 0; i < c->nsites; i++) {
-		time_t t = c->sites[i].context ? tls_facts_not_after(c->sites[i].context) : 0;
-
-		if (t && (!soonest || t < soonest))
-			soonest = t;
-	}
-	return soonest;
-}
-
-/* Appends as much as fits. */
-__attribute__((format(printf, 4, 5))) static void add(
-	char *dst, size_t size, size_t *len, const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(dst + *len, size - *len, fmt, args);
-	va_end(args);
-	if (n > 0)
-		*len = *len + (size_t)n < size ? *len + (size_t)n : size - 1;
-}
-
-const char *reload_describe(const struct reload *r, char *dst, size_t size)
-{
-	const struct generation *g = r->serving;
-	unsigned draining = 0;
-	size_t len = 0;
-	struct tm tm;
-	time_t end;
-
-	for (const struct generation *d = r->draining; d; d = d->next)
-		draining += d->pool.alive;
-	if (!g || r->ending) {
-		add(dst, size, &len, "stopping: %u workers left",
-			draining + (g ? g->pool.alive : 0));
-		return dst;
-	}
-	add(dst, size, &len, "generation %u: %u worker%s serving", g->number, g->pool.ready,
-		g->pool.ready == 1 ? "" : "s");
-	if (draining)
-		add(dst, size, &len, ", %u draining", draining);
-	if (g->pool.down)
-		add(dst, size, &len, ", %u down", g->pool.down);
-	end = certificates_end(g->config);
-	if (end && gmtime_r(&end, &tm))
-		add(dst, size, &len, "; certificates until %04d-%02d-%02d", tm.tm_year + 1900,
-			tm.tm_mon + 1, tm.tm_mday);
-	return dst;
 }
 
 void reload_done(struct reload *r)

@@ -85,8 +85,6 @@ void reload_stop(struct reload *r);
 /* No worker is left. */
 bool reload_is_empty(const struct reload *r);
 void reload_reopen_logs(struct reload *r);
-/* One line about it all: generation, workers, how long the certificates last. */
-const char *reload_describe(const struct reload *r, char *dst, size_t size);
 /* Kills what is left. NULL and half-built are fine. */
 void reload_done(struct reload *r);
 

@@ -2,6 +2,7 @@
  * printed as numbers, whatever it is; names come from the configuration alone. */
 #include "master/report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -194,6 +195,63 @@ bool report_table(const struct reload *r, struct buf *out)
 {
 	return table_head(r, out) && table_reload(r, out) && table_traffic(r, out) &&
 	       table_workers(r, out) && table_draining(r, out) && table_certificates(r, out);
+}
+
+/* ---- for the service manager ------------------------------------------------------------- */
+
+static time_t certificates_end(const struct config *c)
+{
+	time_t soonest = 0;
+
+	for (size_t i = 0; i < c->nsites; i++) {
+		time_t t = site_ends(&c->sites[i]);
+
+		if (t && (!soonest || t < soonest))
+			soonest = t;
+	}
+	return soonest;
+}
+
+/* Appends as much as fits. */
+__attribute__((format(printf, 4, 5))) static void add(
+	char *dst, size_t size, size_t *len, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(dst + *len, size - *len, fmt, args);
+	va_end(args);
+	if (n > 0)
+		*len = *len + (size_t)n < size ? *len + (size_t)n : size - 1;
+}
+
+const char *report_line(const struct reload *r, char *dst, size_t size)
+{
+	const struct generation *g = r->serving;
+	unsigned draining = 0;
+	size_t len = 0;
+	struct tm tm;
+	time_t end;
+
+	for (const struct generation *d = r->draining; d; d = d->next)
+		draining += d->pool.alive;
+	if (!g || r->ending) {
+		add(dst, size, &len, "stopping: %u workers left",
+			draining + (g ? g->pool.alive : 0));
+		return dst;
+	}
+	add(dst, size, &len, "generation %u: %u worker%s serving", g->number, g->pool.ready,
+		g->pool.ready == 1 ? "" : "s");
+	if (draining)
+		add(dst, size, &len, ", %u draining", draining);
+	if (g->pool.down)
+		add(dst, size, &len, ", %u down", g->pool.down);
+	end = certificates_end(g->config);
+	if (end && gmtime_r(&end, &tm))
+		add(dst, size, &len, "; certificates until %04d-%02d-%02d", tm.tm_year + 1900,
+			tm.tm_mon + 1, tm.tm_mday);
+	return dst;
 }
 
 /* ---- for programs ------------------------------------------------------------------------ */

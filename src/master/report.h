@@ -1,4 +1,5 @@
-/* What `latchd ctl status` shows: a table for people, or the same as JSON. */
+/* What `latchd ctl status` shows, a table for people or the same as JSON, and the one line for the
+ * service manager. */
 #ifndef LATCH_MASTER_REPORT_H
 #define LATCH_MASTER_REPORT_H
 
@@ -11,5 +12,7 @@
 bool report_table(const struct reload *r, struct buf *out);
 /* One object on one line: the facts of the board, then what only the master knows. */
 bool report_json(const struct reload *r, struct buf *out);
+/* One line about it all: generation, workers, how long the certificates last. Returns dst. */
+const char *report_line(const struct reload *r, char *dst, size_t size);
 
 #endif

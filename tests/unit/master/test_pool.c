@@ -48,17 +48,19 @@ TestSuite(pool, .init = setup, .fini = teardown, .timeout = 60);
 static struct pool_options options(unsigned n)
 {
 	return (struct pool_options){
-		.event = event,
-		.slots = &slots,
-		.worker = toy_worker,
-		.inherit = {
-			.generation = 7,
-			.uid = (uid_t)-1,
-			.gid = (gid_t)-1,
-			.master = getpid(),
+		.member = {
+			.event = event,
+			.slots = &slots,
+			.worker = toy_worker,
+			.inherit = {
+				.generation = 7,
+				.uid = (uid_t)-1,
+				.gid = (gid_t)-1,
+				.master = getpid(),
+			},
+			.ready_ms = PATIENCE_MS,
 		},
 		.n = n,
-		.ready_ms = PATIENCE_MS,
 		.news = on_news,
 	};
 }
@@ -155,7 +157,7 @@ Test(pool, silence_fails_the_start)
 	struct pool_options o = options(1);
 
 	toy->manner = TOY_SILENT;
-	o.ready_ms = 50;
+	o.member.ready_ms = 50;
 	start(&o);
 	turn_until(has_failed);
 	cr_expect_not_null(

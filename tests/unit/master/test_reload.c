@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "master/reload.h"
+#include "master/report.h"
 #include "toy.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -557,17 +558,17 @@ Test(reload, describes_itself)
 
 	start();
 	cr_expect_str_eq(
-		reload_describe(&reload, text, sizeof(text)), "generation 1: 2 workers serving");
+		report_line(&reload, text, sizeof(text)), "generation 1: 2 workers serving");
 	toy->manner = TOY_DEAF;
 	begin();
 	begin();
-	reload_describe(&reload, text, sizeof(text));
+	report_line(&reload, text, sizeof(text));
 	cr_expect_not_null(strstr(text, "generation 3: 2 workers serving, "), "%s", text);
 	cr_expect_not_null(strstr(text, " draining"), "%s", text);
 	reload_drain(&reload);
-	reload_describe(&reload, text, sizeof(text));
+	report_line(&reload, text, sizeof(text));
 	cr_expect_eq(strncmp(text, "stopping: ", 10), 0, "%s", text);
-	cr_expect_eq(strlen(reload_describe(&reload, text, 8)), 7, "cut, not written past");
+	cr_expect_eq(strlen(report_line(&reload, text, 8)), 7, "cut, not written past");
 }
 
 Test(reload, done_takes_what_was_never_begun)

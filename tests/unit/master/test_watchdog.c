@@ -99,16 +99,22 @@ static bool serves(void)
 
 static void start_worker(void)
 {
-	struct pool_options o = { .event = event,
-		.slots = &slots,
-		.worker = toy_worker,
+	struct pool_options o = {
+		.member = {
+			.event = event,
+			.slots = &slots,
+			.worker = toy_worker,
+			.inherit = {
+				.generation = 1,
+				.master = getpid(),
+				.uid = (uid_t)-1,
+				.gid = (gid_t)-1,
+			},
+			.ready_ms = PATIENCE_MS,
+		},
 		.n = 1,
-		.inherit = { .generation = 1,
-			.master = getpid(),
-			.uid = (uid_t)-1,
-			.gid = (gid_t)-1 },
-		.ready_ms = PATIENCE_MS,
-		.news = on_news };
+		.news = on_news,
+	};
 	struct err e;
 
 	cr_assert_eq(pool_start(&generation.pool, &o, &e), 0);

@@ -1,0 +1,242 @@
+/* The process of one worker, by the drawing in the header. Refuses to believe it: READY is the only
+ * word it takes, and every promise has a deadline with SIGKILL behind it. */
+#include "master/member.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/board.h"
+#include "ipc/channel.h"
+#include "master/delay.h"
+
+/* ---- deadlines -------------------------------------------------------------------------- */
+
+void member_kill(struct member *m, const char *sentence)
+{
+	if (m->pid <= 0)
+		return;
+	m->sentence = sentence;
+	kill(m->pid, SIGKILL);
+}
+
+static int on_late(sd_event_source *s, uint64_t now, void *data)
+{
+	struct member *m = data;
+
+	(void)s;
+	(void)now;
+	log_error("worker %d (pid %d) was not ready within %lld ms and is killed", m->slot,
+		(int)m->pid, (long long)m->o->ready_ms);
+	member_kill(m, "was not ready in time");
+	return 0;
+}
+
+static int on_mute(sd_event_source *s, uint64_t now, void *data)
+{
+	struct member *m = data;
+
+	(void)s;
+	(void)now;
+	log_error("worker %d (pid %d) closed its channel but lives on; it is killed", m->slot,
+		(int)m->pid);
+	member_kill(m, "closed its channel");
+	return 0;
+}
+
+static int on_still_hung(sd_event_source *s, uint64_t now, void *data)
+{
+	(void)s;
+	(void)now;
+	member_kill(data, "hung");
+	return 0;
+}
+
+/* SIGABRT first, so that whoever allows cores finds one; a stopped process has to be woken to hear
+ * it. */
+void member_abort(struct member *m)
+{
+	if (m->sentence || m->pid <= 0)
+		return;
+	log_error("worker %d (pid %d, generation %u) hangs with %u connections: no heartbeat for "
+		  "%lld ms; it is aborted",
+		m->slot, (int)m->pid, m->o->inherit.generation,
+		board_get(m->o->slots->board->slot[m->slot].live), (long long)m->heart.silent_ms);
+	m->sentence = "hung";
+	kill(m->pid, SIGABRT);
+	kill(m->pid, SIGCONT);
+	delay_set(m->o->event, &m->timer, MEMBER_GRACE_MS, on_still_hung, m);
+}
+
+/* ---- what it says ----------------------------------------------------------------------- */
+
+static void on_ready(struct member *m)
+{
+	if (m->state != MEMBER_STARTING)
+		return;
+	delay_stop(&m->timer);
+	m->state = MEMBER_SERVING;
+	m->o->ready(m);
+}
+
+/* One message a turn: ready() may free us, and level-triggered readiness brings the rest. */
+static int on_channel(sd_event_source *s, int fd, uint32_t events, void *data)
+{
+	struct member *m = data;
+	struct channel_message message;
+	int rider, r;
+
+	(void)s;
+	(void)events;
+	r = channel_receive(fd, &message, &rider);
+	if (rider >= 0)
+		close(rider);
+	if (r > 0 && message.type == CHANNEL_READY) {
+		on_ready(m);
+	} else if (r != 0) {
+		delay_stop(&m->io);
+		close(m->channel);
+		m->channel = -1;
+		delay_set(m->o->event, &m->timer, MEMBER_GRACE_MS, on_mute, m);
+	}
+	return 0;
+}
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
+{
+	struct member *m = data;
+
+	(void)s;
+	m->o->died(m, si);
+	return 0;
+}
+
+/* ---- birth ------------------------------------------------------------------------------ */
+
+int member_init(struct member *m, const struct member_options *o, void *owner, struct err *e)
+{
+	*m = (struct member){ .o = o, .owner = owner, .channel = -1 };
+	m->slot = slots_take(o->slots, o->inherit.generation, e);
+	return m->slot < 0 ? -1 : 0;
+}
+
+__attribute__((noreturn)) static void run_worker(const struct member *m, int channel)
+{
+	struct inherit in = m->o->inherit;
+
+	in.board = m->o->slots->board;
+	in.pokes = m->o->slots->pokes;
+	in.slot = (unsigned)m->slot;
+	in.channel = channel;
+	/* Not exit(): the master's handlers and unwritten output are the master's. */
+	_exit(m->o->worker(&in));
+}
+
+static int watch(struct member *m, struct err *e)
+{
+	sd_event *event = m->o->event;
+	int r;
+
+	r = sd_event_add_child(event, &m->child, m->pid, WEXITED, on_child, m);
+	if (r >= 0)
+		r = sd_event_add_io(event, &m->io, m->channel, EPOLLIN, on_channel, m);
+	/* What it said before it died is heard before its death. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(m->io, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r < 0)
+		return err_errno(e, ERR_SYSTEM, -r, "cannot watch a worker");
+	delay_set(event, &m->timer, m->o->ready_ms, on_late, m);
+	return 0;
+}
+
+int member_fork(struct member *m, struct err *e)
+{
+	int ends[2];
+
+	member_bury(m);
+	if (channel_open(ends, e) < 0)
+		return -1;
+	m->pid = fork();
+	if (m->pid == 0)
+		run_worker(m, ends[1]);
+	close(ends[1]);
+	m->channel = ends[0];
+	m->sentence = NULL;
+	m->heart = (struct heart){ 0 };
+	m->born_us = clock_us_now();
+	if (m->pid < 0) {
+		err_errno(e, ERR_SYSTEM, errno, "cannot fork a worker");
+		member_bury(m);
+		return -1;
+	}
+	m->state = MEMBER_STARTING;
+	board_set(m->o->slots->board->slot[m->slot].pid, (int32_t)m->pid);
+	if (watch(m, e) == 0)
+		return 0;
+	delay_stop(&m->child);
+	kill(m->pid, SIGKILL);
+	waitpid(m->pid, NULL, 0);
+	member_bury(m);
+	return -1;
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+void member_bury(struct member *m)
+{
+	delay_stop(&m->child);
+	delay_stop(&m->io);
+	delay_stop(&m->timer);
+	if (m->channel >= 0)
+		close(m->channel);
+	m->channel = -1;
+	m->pid = 0;
+	m->state = MEMBER_GONE;
+}
+
+static int on_rested(sd_event_source *s, uint64_t now, void *data)
+{
+	struct member *m = data;
+
+	(void)s;
+	(void)now;
+	m->o->rested(m);
+	return 0;
+}
+
+void member_rest(struct member *m, int64_t ms)
+{
+	struct board *b = m->o->slots->board;
+
+	member_bury(m);
+	board_release(b, (unsigned)m->slot);
+	board_claim(b, (unsigned)m->slot, m->o->inherit.generation);
+	m->state = MEMBER_DOWN;
+	if (ms > 0)
+		delay_set(m->o->event, &m->timer, ms, on_rested, m);
+	else
+		m->o->rested(m);
+}
+
+void member_remove(struct member *m)
+{
+	member_bury(m);
+	slots_give(m->o->slots, m->slot);
+	m->slot = -1;
+}
+
+void member_done(struct member *m)
+{
+	pid_t pid = m->pid;
+
+	if (!m->o)
+		return;
+	delay_stop(&m->child);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	member_remove(m);
+}
