@@ -4,12 +4,20 @@
 #define LATCH_TLS_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { DIGEST_SIZE = 32 };
+
+/* What stat(2) said of a file; as long as it says the same, the content is. All zero: not known. */
+struct digest_stamp {
+	uint64_t device, inode;
+	int64_t size, modified_ns, changed_ns;
+};
 
 struct digest {
 	char *path; /* owned */
 	unsigned char hash[DIGEST_SIZE];
+	struct digest_stamp stamp; /* zero after digest_list_add(): file_read() sets it */
 };
 
 /* Zero-initialise. */

@@ -3,12 +3,8 @@
  * type; that a certificate has expired is for others to warn about. */
 #include "tls/pair.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -19,10 +15,10 @@
 #include <openssl/x509.h>
 
 #include "base/buf.h"
-#include "tls/digest.h"
+#include "tls/file.h"
 #include "tls/reason.h"
 
-enum { PASSPHRASE_MAX = 1024, FILE_SIZE_MAX = 1 << 20, READ_STEP = 4096 };
+enum { PASSPHRASE_MAX = 1024 };
 
 struct passphrase {
 	const char *file; /* NULL: none */
@@ -60,87 +56,11 @@ static int say(struct err *e, const char *file, const char *sentence)
 	return err_at(e, ERR_CONFIG, file, 0, "%s", sentence);
 }
 
-static int cannot_read(struct err *e, const char *file, int errnum)
-{
-	return err_at(e, ERR_CONFIG, file, 0, "cannot be read: %s%s", strerror(errnum),
-		errnum == EACCES ? "; give the user that starts latchd the right to" : "");
-}
-
-/* All of it at the end of `b`, and its digest where that is wanted. */
-static int read_all(int fd, const char *path, struct buf *b, struct err *e)
-{
-	ssize_t n = 1;
-
-	while (n != 0) {
-		char *p = buf_reserve(b, READ_STEP);
-
-		if (!p)
-			return say(e, path, "is larger than 1 MiB, which no certificate or key is");
-		n = read(fd, p, READ_STEP);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return cannot_read(e, path, errno);
-		buf_commit(b, (size_t)n);
-	}
-	return 0;
-}
-
-/* A regular file: what else there is may keep the reader waiting. */
-static int open_file(const char *path, size_t *ret_size, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), problem = 0;
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		problem = errno;
-	else if (S_ISDIR(st.st_mode))
-		problem = EISDIR;
-	if (!problem && S_ISREG(st.st_mode)) {
-		*ret_size = st.st_size < FILE_SIZE_MAX ? (size_t)st.st_size : FILE_SIZE_MAX;
-		return fd;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (problem)
-		cannot_read(e, path, problem);
-	else
-		say(e, path, "is not a regular file");
-	return -1;
-}
-
-static int read_file(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
-{
-	size_t size;
-	int fd = open_file(path, &size, e), rc;
-	struct str content;
-
-	if (fd < 0)
-		return -1;
-	/* One piece, which does not move: no second copy of a secret. */
-	if (size > FILE_SIZE_MAX - 2 * READ_STEP)
-		size = FILE_SIZE_MAX - 2 * READ_STEP;
-	rc = buf_reserve(b, size + 2 * READ_STEP) ? read_all(fd, path, b, e)
-						  : say(e, path, "out of memory");
-	close(fd);
-	content = buf_str(b);
-	if (rc == 0 && p->digests && digest_list_add(p->digests, path, content.p, content.n) < 0)
-		return say(e, path, "out of memory");
-	return rc;
-}
-
-static void forget(struct buf *b)
-{
-	if (b->data)
-		OPENSSL_cleanse(b->data, b->end);
-	buf_done(b);
-}
-
 static BIO *open_bio(const char *path, const struct tls_pair *p, struct buf *b, struct err *e)
 {
 	BIO *bio;
 
-	if (read_file(path, p, b, e) < 0)
+	if (file_read(path, p->digests, b, e) < 0)
 		return NULL;
 	bio = BIO_new_mem_buf(buf_len(b) ? buf_head(b) : "", (int)buf_len(b));
 	if (!bio)
@@ -156,8 +76,7 @@ static int read_passphrase(struct passphrase *pass, const struct tls_pair *p, st
 	struct str line = { 0 };
 	int rc;
 
-	buf_init(&b, FILE_SIZE_MAX);
-	rc = read_file(file, p, &b, e);
+	rc = file_read(file, p->digests, &b, e);
 	if (rc == 0) {
 		line = buf_str(&b);
 		line.n = str_find(line, '\n', 0);
@@ -173,7 +92,7 @@ static int read_passphrase(struct passphrase *pass, const struct tls_pair *p, st
 		pass->n = line.n;
 		memcpy(pass->text, line.p, line.n);
 	}
-	forget(&b);
+	file_forget(&b);
 	return rc;
 }
 
@@ -324,8 +243,6 @@ int pair_load(
 	struct loading l = { 0 };
 	int rc = -1;
 
-	for (size_t i = 0; i < 2; i++)
-		buf_init(&l.content[i], FILE_SIZE_MAX);
 	ERR_clear_error();
 	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, e) < 0)
 		goto out;
@@ -338,7 +255,7 @@ out:
 	BIO_free(l.certificate);
 	BIO_free(l.key);
 	for (size_t i = 0; i < 2; i++)
-		forget(&l.content[i]);
+		file_forget(&l.content[i]);
 	X509_free(l.leaf);
 	sk_X509_pop_free(l.chain, X509_free);
 	EVP_PKEY_free(l.pkey);
