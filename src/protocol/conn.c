@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "ipc/board.h"
+#include "protocol/exchange.h"
 #include "protocol/h1.h"
 #include "protocol/report.h"
 #include "tls/reason.h"
@@ -22,94 +23,25 @@ int conn_env_init(struct conn_env *env, bool nosignal)
 	return env->input && env->output ? 0 : -1;
 }
 
-static void stream_free(struct stream *s)
-{
-	if (s)
-		arena_done(&s->arena);
-	free(s);
-}
-
 void conn_env_done(struct conn_env *env)
 {
 	assert(!env->all);
-	stream_free(env->spare);
-	env->spare = NULL;
+	exchange_env_done(env);
 	free(env->input);
 	free(env->output);
 	env->input = env->output = NULL;
 	session_env_done(&env->io);
 }
 
-struct stream *conn_stream_next(struct conn_env *env)
-{
-	if (!env->spare && (env->spare = calloc(1, sizeof *env->spare)))
-		arena_init(&env->spare->arena, STREAM_ARENA_MAX + 2 * env->limits->head.size);
-	return env->spare;
-}
-
-struct stream *conn_stream_open(struct conn *c)
-{
-	struct conn_env *env = c->env;
-	struct stream *s = conn_stream_next(env);
-
-	assert(!c->stream);
-	if (!s)
-		return NULL;
-	env->spare = NULL;
-	s->conn = c;
-	s->board = env->board;
-	s->files = env->files;
-	s->peer = (struct stream_peer){ &c->peer, c->session.ssl != NULL, c->listener->port };
-	s->site = c->session.site;
-	s->number = ++c->requests;
-	s->wall_ms = clock_wall_ms();
-	s->started_us = env->timed ? clock_us_now() : 0;
-	c->stream = s;
-	return s;
-}
-
-/* Everything but the arena and what conn_stream_open() sets; the field table is cleared by count.
- */
-static void stream_clear(struct stream *s)
-{
-	request_clear(&s->request);
-	memset(&s->target, 0, sizeof s->target);
-	s->path = s->host = (struct str){ NULL, 0 };
-	stream_discard_reply(s);
-	s->head_written = false;
-	s->sent = 0;
-}
-
-static void count_bytes(struct conn *c)
-{
-	board_add(c->env->counters->bytes_sent, c->session.bytes_out - c->bytes_counted);
-	c->bytes_counted = c->session.bytes_out;
-}
-
-void conn_stream_close(struct conn *c)
-{
-	struct stream *s = c->stream;
-	int class = s->response.status / 100, code = http_status_index(s->response.status);
-
-	if (c->env->timed)
-		report_request(c, s);
-	board_add(c->env->counters->requests, 1);
-	if (class > 0 && class < BOARD_STATUS_CLASSES)
-		board_add(c->env->counters->responses[class], 1);
-	if (code >= 0)
-		board_add(c->env->counters->codes[code], 1);
-	count_bytes(c);
-	c->content_sent += s->sent;
-	stream_clear(s);
-	arena_reset(&s->arena);
-	c->stream = NULL;
-	if (c->env->spare)
-		stream_free(s);
-	else
-		c->env->spare = s;
-}
-
 /* ---- the end ---------------------------------------------------------------- */
+
+/* What was being served is lost. */
+static void end_protocol(struct conn *c)
+{
+	while (c->streams)
+		exchange_close(c->streams);
+	c->protocol->done(c);
+}
 
 static void conn_finish(struct conn *c, enum closure how)
 {
@@ -117,16 +49,14 @@ static void conn_finish(struct conn *c, enum closure how)
 	bool forget = c->listener->policy->mode == CLOSING_STRICT &&
 		      (how == CLOSURE_TRUNCATED || how == CLOSURE_TIMEOUT);
 
-	if (c->stream)
-		conn_stream_close(c);
+	end_protocol(c);
 	report_close(c, how);
 	board_add(env->counters->closures[how], 1);
-	count_bytes(c);
+	exchange_count_bytes(c);
 	timer_stop(&c->timer);
 	session_close(&c->session, forget);
 	loop_forget(env->loop, &c->watch);
 	close(c->watch.fd);
-	buf_done(&c->in);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -170,9 +100,7 @@ static void wait_for_closing(struct conn *c, enum closing_wait wait)
 
 static void begin_closing(struct conn *c, bool by_deadline)
 {
-	if (c->stream)
-		conn_stream_close(c);
-	buf_done(&c->in);
+	end_protocol(c);
 	c->doing = "closing";
 	wait_for_closing(
 		c, closing_start(&c->closing, &c->session, c->listener->policy, by_deadline));
@@ -285,7 +213,8 @@ static void run_handshake(struct conn *c)
 		if (c->session.ssl)
 			count_handshake(c);
 		conn_enter(c, CONN_IDLE, "waiting for a request", c->watch.events);
-		h1_run(c, false); /* what came with the handshake's last bytes is in the session */
+		c->protocol->run(
+			c, false); /* what came with the handshake's last bytes is in the session */
 		return;
 	case IO_WANT_READ:
 		loop_watch(c->env->loop, &c->watch, LOOP_READ);
@@ -317,10 +246,10 @@ static void on_event(struct watch *w, unsigned events)
 		wait_for_closing(
 			c, closing_continue(&c->closing, &c->session, c->listener->policy));
 	else
-		h1_run(c, events & (LOOP_READ | LOOP_BROKEN));
+		c->protocol->run(c, events & (LOOP_READ | LOOP_BROKEN));
 }
 
-static void write_timeout(struct conn *c)
+void conn_stuck(struct conn *c)
 {
 	report_peer(
 		c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
@@ -332,7 +261,7 @@ static void on_deadline(struct timer *t)
 	struct conn *c = (struct conn *)((char *)t - offsetof(struct conn, timer));
 
 	if (c->state != CONN_CLOSING && buf_len(&c->session.pending) > 0) {
-		write_timeout(c);
+		conn_stuck(c);
 		return;
 	}
 	switch (c->state) {
@@ -341,15 +270,10 @@ static void on_deadline(struct timer *t)
 			c, "timeout", "not finished within timeouts.handshake", CLOSURE_TIMEOUT);
 		break;
 	case CONN_IDLE:
-		c->timed_out = true;
-		conn_close(c);
-		break;
 	case CONN_HEADER:
 	case CONN_BODY:
-		h1_timeout(c);
-		break;
 	case CONN_RESPONSE:
-		write_timeout(c);
+		c->protocol->timeout(c);
 		break;
 	case CONN_CLOSING:
 		closing_expire(&c->closing, &c->session, c->listener->policy);
@@ -377,7 +301,8 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 	c->watch.fd = fd;
 	c->watch.fn = on_event;
 	c->timer.fn = on_deadline;
-	buf_init(&c->in, env->limits->head.size + SESSION_READ_MAX);
+	c->protocol = &h1_protocol;
+	h1_init(c);
 	c->opened_us = env->timed ? clock_us_now() : 0;
 	c->next = env->all;
 	c->link = &env->all;
@@ -434,8 +359,7 @@ void conn_close_all(struct conn_env *env)
 
 	for (struct conn *c = env->all; c; c = next) {
 		next = c->next;
-		if (c->stream)
-			conn_stream_close(c);
+		end_protocol(c);
 		if (c->state != CONN_CLOSING && c->session.handshaken)
 			session_send_close(&c->session);
 		conn_finish(c, CLOSURE_LOCAL);

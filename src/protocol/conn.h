@@ -80,9 +80,29 @@ struct conn_env {
 	struct log_rate peer_trouble, handshake_trouble;
 	struct conn *all; /* list of the live ones */
 	unsigned live;
-	struct stream *spare; /* kept for the next request */
-	char *input;          /* SESSION_READ_MAX bytes to read into */
-	char *output;         /* CONN_OUTPUT_MAX bytes: records in the making */
+	struct stream *spare; /* kept for the next requests */
+	unsigned nspare;
+	char *input;  /* SESSION_READ_MAX bytes to read into */
+	char *output; /* CONN_OUTPUT_MAX bytes: records in the making */
+};
+
+/* What is spoken on a connection: a driver. */
+struct conn_protocol {
+	/* Goes as far as input and output allow. `readable`: the socket has something to read; else
+	 * only what was received already is looked at. The connection may be gone afterwards. */
+	void (*run)(struct conn *c, bool readable);
+	/* The deadline of IDLE, HEADER, BODY or RESPONSE passed. It may be gone afterwards. */
+	void (*timeout)(struct conn *c);
+	/* Nothing more will be said: frees what the driver keeps. Idempotent. */
+	void (*done)(struct conn *c);
+};
+
+/* What HTTP/1.1 keeps of a connection. */
+struct conn_h1 {
+	struct buf in; /* received, not yet parsed; empty (no memory) between turns when idle */
+	struct head_scan scan;
+	struct body_decoder body;
+	bool keep_alive; /* after the response under way */
 };
 
 enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEADER, CONN_BODY, CONN_RESPONSE, CONN_CLOSING };
@@ -97,12 +117,11 @@ struct conn {
 	struct conn *next, **link; /* in env->all */
 	enum conn_state state;
 	const char *doing;
-	struct stream *stream; /* the request being served (BODY, RESPONSE), or NULL */
-	struct buf in; /* received, not yet parsed; empty (no memory) between turns when idle */
-	struct head_scan scan;
-	struct body_decoder body;
-	bool keep_alive; /* after the response under way */
-	bool timed_out;  /* a deadline of ours is why it ends */
+	const struct conn_protocol *protocol;
+	struct conn_h1 h1;
+	struct stream
+		*streams; /* requests being served, the last one first; HTTP/1.1: one or none */
+	bool timed_out;   /* a deadline of ours is why it ends */
 	uint64_t requests;
 	uint64_t content_sent;
 	uint64_t bytes_counted; /* of session.bytes_out, on the board */
@@ -130,13 +149,8 @@ void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsign
 void conn_touch(struct conn *c);
 /* Begins the end by tls/closing; the connection may be gone when this returns. */
 void conn_close(struct conn *c);
+/* The peer takes nothing: reported and cut off. Gone when this returns. */
+void conn_stuck(struct conn *c);
 /* The session ended by itself: IO_EOF, IO_TRUNCATED, IO_RESET, IO_FAIL. Gone when this returns. */
 void conn_abort(struct conn *c, enum io_status status);
-/* The stream that the next conn_stream_open() will take, to parse into; NULL: out of memory. */
-struct stream *conn_stream_next(struct conn_env *env);
-/* Makes it the connection's; NULL: out of memory, which cannot be after conn_stream_next(). */
-struct stream *conn_stream_open(struct conn *c);
-/* Writes the access line, counts, and gives it back. */
-void conn_stream_close(struct conn *c);
-
 #endif

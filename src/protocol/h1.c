@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "protocol/exchange.h"
 #include "protocol/report.h"
 #include "protocol/response.h"
 
@@ -23,12 +24,12 @@ enum {
 	READS_A_TURN = 64,        /* of at most SESSION_READ_MAX bytes, likewise */
 };
 
-/* One call of h1_run(): the input that is not consumed yet, in env->input or in c->in. */
+/* One call of h1_run(): the input that is not consumed yet, in env->input or in c->h1.in. */
 struct turn {
 	struct conn *c;
 	const char *p;
 	size_t n;
-	bool owned;    /* p is in c->in */
+	bool owned;    /* p is in c->h1.in */
 	bool has_read; /* asking the socket (again) is of no use before the next event */
 	int reads;
 	uint64_t sent_before; /* the session's bytes_out when the turn began */
@@ -41,20 +42,20 @@ static void input_consume(struct turn *t, size_t n)
 	t->p += n;
 	t->n -= n;
 	if (t->owned)
-		buf_consume(&t->c->in, n);
+		buf_consume(&t->c->h1.in, n);
 }
 
 /* What is left over outlives the turn only in the connection's own buffer. */
 static bool input_keep(struct turn *t)
 {
 	if (!t->owned && t->n > 0) {
-		if (!buf_append(&t->c->in, t->p, t->n))
+		if (!buf_append(&t->c->h1.in, t->p, t->n))
 			return false;
-		t->p = buf_head(&t->c->in);
+		t->p = buf_head(&t->c->h1.in);
 		t->owned = true;
 	}
-	if (buf_len(&t->c->in) == 0)
-		buf_done(&t->c->in);
+	if (buf_len(&t->c->h1.in) == 0)
+		buf_done(&t->c->h1.in);
 	return true;
 }
 
@@ -66,15 +67,15 @@ static enum io_status input_fill(struct turn *t)
 	size_t got;
 
 	if (t->n > 0) {
-		if (!input_keep(t) || !(room = buf_reserve(&c->in, SESSION_READ_MAX)))
+		if (!input_keep(t) || !(room = buf_reserve(&c->h1.in, SESSION_READ_MAX)))
 			return IO_FAIL;
 	}
 	status = session_read(&c->session, room, SESSION_READ_MAX, &got);
 	if (t->n > 0) {
 		if (status == IO_OK)
-			buf_commit(&c->in, got);
-		t->p = buf_head(&c->in);
-		t->n = buf_len(&c->in);
+			buf_commit(&c->h1.in, got);
+		t->p = buf_head(&c->h1.in);
+		t->n = buf_len(&c->h1.in);
 		return status;
 	}
 	if (status == IO_OK) {
@@ -136,8 +137,8 @@ static enum step flush_some(struct turn *t)
 
 static enum step response_done(struct conn *c)
 {
-	conn_stream_close(c);
-	if (!c->keep_alive) {
+	exchange_close(c->streams);
+	if (!c->h1.keep_alive) {
 		conn_close(c);
 		return STEP_GONE;
 	}
@@ -150,15 +151,15 @@ static enum step reply_error(struct turn *t, int status, const char *reason)
 {
 	struct conn *c = t->c;
 
-	if (!c->stream && !conn_stream_open(c)) {
+	if (!c->streams && !exchange_open(c)) {
 		conn_close(c);
 		return STEP_GONE;
 	}
 	if (reason)
 		report_peer(c, LOG_LEVEL_INFO, reason);
-	stream_discard_reply(c->stream);
-	stream_reply_error(c->stream, status);
-	c->keep_alive = false;
+	stream_discard_reply(c->streams);
+	stream_reply_error(c->streams, status);
+	c->h1.keep_alive = false;
 	c->state = CONN_RESPONSE;
 	return STEP_AGAIN;
 }
@@ -166,7 +167,7 @@ static enum step reply_error(struct turn *t, int status, const char *reason)
 static enum step step_response(struct turn *t)
 {
 	struct conn *c = t->c;
-	struct stream *s = c->stream;
+	struct stream *s = c->streams;
 	bool first = s && !s->head_written;
 	size_t room = response_room(c);
 	enum io_status status;
@@ -187,7 +188,7 @@ static enum step step_response(struct turn *t)
 	if (status == IO_FAIL && !s->head_written)
 		return reply_error(t, 500, "the head of the response is too large");
 	if (status == IO_EOF || status == IO_FAIL) {
-		c->keep_alive = false;
+		c->h1.keep_alive = false;
 		return response_done(c);
 	}
 	if (status != IO_OK) {
@@ -211,39 +212,14 @@ static bool asks_keep_alive(const struct conn *c, const struct request *r)
 	return !fields_has_token(&r->fields, FIELD_CONNECTION, STR("close"));
 }
 
-/* Target, host and path of the parsed request, in the stream's own memory. */
-static int understand(struct stream *s, struct http_error *error)
-{
-	struct request *r = &s->request;
-	unsigned port;
-	char *path;
-
-	if (uri_parse_target(r->target, r->method, &s->target, error))
-		return -1;
-	if (r->authority.n > 0 && !uri_split_authority(r->authority, &s->host, &port)) {
-		*error = (struct http_error){ 400, "malformed host" };
-		return -1;
-	}
-	path = arena_alloc(&s->arena, s->target.path.n + 1);
-	if (!path) {
-		*error = (struct http_error){ 500, "out of memory" };
-		return -1;
-	}
-	if (s->target.path.n == 0) {
-		s->path = (struct str){ path, 0 };
-		return 0;
-	}
-	return uri_decode_path(s->target.path, path, &s->path, error);
-}
-
 static enum step begin_body(struct turn *t, struct body_framing framing)
 {
 	struct conn *c = t->c;
-	struct request *r = &c->stream->request;
+	struct request *r = &c->streams->request;
 	bool expects = fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0;
 
-	if (expects && c->stream->response.status >= 400) {
-		c->keep_alive = false; /* whether the content follows cannot be known */
+	if (expects && c->streams->response.status >= 400) {
+		c->h1.keep_alive = false; /* whether the content follows cannot be known */
 		c->state = CONN_RESPONSE;
 		return STEP_AGAIN;
 	}
@@ -254,7 +230,7 @@ static enum step begin_body(struct turn *t, struct body_framing framing)
 		if (session_write(&c->session, interim.p, interim.n, &n) != IO_OK)
 			return reply_error(t, 503, "no room for 100 Continue");
 	}
-	body_start(&c->body, framing);
+	body_start(&c->h1.body, framing);
 	conn_enter(c, CONN_BODY, "reading a request body", c->watch.events);
 	return STEP_AGAIN;
 }
@@ -263,14 +239,14 @@ static enum step begin_body(struct turn *t, struct body_framing framing)
 static enum step serve(struct turn *t)
 {
 	struct conn *c = t->c;
-	struct stream *s = c->stream;
+	struct stream *s = c->streams;
 	struct request *r = &s->request;
 	struct body_framing framing;
 	struct http_error error;
 
-	if (body_frame_request(r, &framing, &error) || understand(s, &error))
+	if (body_frame_request(r, &framing, &error) || exchange_understand(s, &error))
 		return reply_error(t, error.status, error.reason);
-	c->keep_alive = asks_keep_alive(c, r);
+	c->h1.keep_alive = asks_keep_alive(c, r);
 	if (framing.kind == BODY_LENGTH && framing.length > (uint64_t)c->env->limits->body_size)
 		return reply_error(t, 413, "the request body is larger than limits.body_size");
 	if (fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0 &&
@@ -296,23 +272,23 @@ static enum step step_head(struct turn *t)
 
 	if (t->n == 0)
 		return need_input(t);
-	s = conn_stream_next(c->env);
+	s = exchange_next(c->env);
 	if (!s) {
 		conn_close(c);
 		return STEP_GONE;
 	}
 	status = head_parse_request(
-		&c->scan, t->p, t->n, &c->env->limits->head, &s->request, &used, &error);
+		&c->h1.scan, t->p, t->n, &c->env->limits->head, &s->request, &used, &error);
 	if (status == PARSE_MORE) {
 		request_clear(&s->request);
 		return need_input(t);
 	}
-	memset(&c->scan, 0, sizeof c->scan);
+	memset(&c->h1.scan, 0, sizeof c->h1.scan);
 	if (status == PARSE_BAD) {
 		request_clear(&s->request);
 		return reply_error(t, error.status, error.reason);
 	}
-	conn_stream_open(c);
+	exchange_open(c);
 	own = arena_alloc(&s->arena, used);
 	if (!own) {
 		request_clear(&s->request);
@@ -333,7 +309,7 @@ static enum step step_body(struct turn *t)
 
 	if (t->n == 0)
 		return need_input(t);
-	switch (body_decode(&c->body, t->p, t->n, &used, &content, &error)) {
+	switch (body_decode(&c->h1.body, t->p, t->n, &used, &content, &error)) {
 	case PARSE_MORE:
 		input_consume(t, used);
 		if (used == 0)
@@ -346,7 +322,7 @@ static enum step step_body(struct turn *t)
 		c->state = CONN_RESPONSE;
 		break;
 	}
-	if (c->body.content > (uint64_t)c->env->limits->body_size)
+	if (c->h1.body.content > (uint64_t)c->env->limits->body_size)
 		return reply_error(t, 413, "the request body is larger than limits.body_size");
 	return STEP_AGAIN;
 }
@@ -413,7 +389,7 @@ static void run_turn(struct turn *t)
 		finish_turn(t, step);
 }
 
-void h1_run(struct conn *c, bool readable)
+static void h1_run(struct conn *c, bool readable)
 {
 	struct turn t = { .c = c, .has_read = !readable, .sent_before = c->session.bytes_out };
 
@@ -427,19 +403,37 @@ void h1_run(struct conn *c, bool readable)
 			return;
 		}
 	}
-	if (buf_len(&c->in) > 0) {
-		t.p = buf_head(&c->in);
-		t.n = buf_len(&c->in);
+	if (buf_len(&c->h1.in) > 0) {
+		t.p = buf_head(&c->h1.in);
+		t.n = buf_len(&c->h1.in);
 		t.owned = true;
 	}
 	run_turn(&t);
 }
 
-void h1_timeout(struct conn *c)
+static void h1_timeout(struct conn *c)
 {
 	struct turn t = { .c = c, .sent_before = c->session.bytes_out };
 
+	if (c->state == CONN_RESPONSE) {
+		conn_stuck(c);
+		return;
+	}
 	c->timed_out = true;
-	if (reply_error(&t, 408, "the request did not come within its deadline") != STEP_GONE)
+	if (c->state == CONN_IDLE)
+		conn_close(c);
+	else if (reply_error(&t, 408, "the request did not come within its deadline") != STEP_GONE)
 		run_turn(&t);
 }
+
+static void h1_done(struct conn *c)
+{
+	buf_done(&c->h1.in);
+}
+
+void h1_init(struct conn *c)
+{
+	buf_init(&c->h1.in, c->env->limits->head.size + SESSION_READ_MAX);
+}
+
+const struct conn_protocol h1_protocol = { h1_run, h1_timeout, h1_done };

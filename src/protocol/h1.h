@@ -4,10 +4,8 @@
 
 #include "protocol/conn.h"
 
-/* Goes as far as input and output allow. `readable`: the socket has something to read; else only
- * what was received already is looked at. The connection may be gone afterwards. */
-void h1_run(struct conn *c, bool readable);
-/* The deadline of HEADER or BODY passed: 408 and the end. */
-void h1_timeout(struct conn *c);
+/* Makes conn.h1 of a new connection ready. */
+void h1_init(struct conn *c);
+extern const struct conn_protocol h1_protocol;
 
 #endif

@@ -15,7 +15,7 @@ static bool wants_length(int status)
 /* The head of the response into `out`. */
 static bool write_head(struct conn *c, struct buf *out)
 {
-	struct stream *s = c->stream;
+	struct stream *s = c->streams;
 	const struct response *r = &s->response;
 	bool ok = head_write_status(out, r->status) &&
 		  head_write_field(out, STR("Date"), clock_http_date()) &&
@@ -26,7 +26,7 @@ static bool write_head(struct conn *c, struct buf *out)
 	if (ok && wants_length(r->status))
 		ok = head_write_field_u64(
 			out, STR("Content-Length"), r->has_length ? r->length : 0);
-	if (ok && !c->keep_alive)
+	if (ok && !c->h1.keep_alive)
 		ok = head_write_field(out, STR("Connection"), STR("close"));
 	else if (ok && s->request.version == HTTP_VERSION_1_0)
 		ok = head_write_field(out, STR("Connection"), STR("keep-alive"));
@@ -63,7 +63,7 @@ static ssize_t take_content(struct stream *s, char *p, size_t n)
 
 enum io_status response_produce(struct conn *c, size_t room)
 {
-	struct stream *s = c->stream;
+	struct stream *s = c->streams;
 	struct buf out = { .data = c->env->output, .cap = CONN_HEAD_MAX, .max = CONN_HEAD_MAX };
 	enum io_status status;
 	uint64_t left;

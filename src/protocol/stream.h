@@ -60,6 +60,7 @@ struct stream_peer {
 
 struct stream {
 	struct conn *conn;
+	struct stream *next, **link; /* in conn->streams */
 	struct arena arena;
 	struct request request;
 	struct target target;

@@ -1,0 +1,134 @@
+/* Streams of connections from their first byte to their line in the log. Streams are kept and used
+ * again: the memory of one is warm for the next. It never reads or writes a byte of a connection:
+ * that is the driver's business. */
+#include "protocol/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "ipc/board.h"
+#include "protocol/report.h"
+
+enum { SPARE_MAX = 64 /* streams of a worker that wait for their next use */ };
+
+static void stream_free(struct stream *s)
+{
+	arena_done(&s->arena);
+	free(s);
+}
+
+void exchange_env_done(struct conn_env *env)
+{
+	while (env->spare) {
+		struct stream *s = env->spare;
+
+		env->spare = s->next;
+		stream_free(s);
+	}
+	env->nspare = 0;
+}
+
+struct stream *exchange_next(struct conn_env *env)
+{
+	if (!env->spare && (env->spare = calloc(1, sizeof *env->spare))) {
+		arena_init(&env->spare->arena, STREAM_ARENA_MAX + 2 * env->limits->head.size);
+		env->nspare++;
+	}
+	return env->spare;
+}
+
+struct stream *exchange_open(struct conn *c)
+{
+	struct conn_env *env = c->env;
+	struct stream *s = exchange_next(env);
+
+	if (!s)
+		return NULL;
+	env->spare = s->next;
+	env->nspare--;
+	s->conn = c;
+	s->next = c->streams;
+	s->link = &c->streams;
+	if (s->next)
+		s->next->link = &s->next;
+	c->streams = s;
+	s->board = env->board;
+	s->files = env->files;
+	s->peer = (struct stream_peer){ &c->peer, c->session.ssl != NULL, c->listener->port };
+	s->site = c->session.site;
+	s->number = ++c->requests;
+	s->wall_ms = clock_wall_ms();
+	s->started_us = env->timed ? clock_us_now() : 0;
+	return s;
+}
+
+int exchange_understand(struct stream *s, struct http_error *error)
+{
+	struct request *r = &s->request;
+	unsigned port;
+	char *path;
+
+	if (uri_parse_target(r->target, r->method, &s->target, error))
+		return -1;
+	if (r->authority.n > 0 && !uri_split_authority(r->authority, &s->host, &port)) {
+		*error = (struct http_error){ 400, "malformed host" };
+		return -1;
+	}
+	path = arena_alloc(&s->arena, s->target.path.n + 1);
+	if (!path) {
+		*error = (struct http_error){ 500, "out of memory" };
+		return -1;
+	}
+	if (s->target.path.n == 0) {
+		s->path = (struct str){ path, 0 };
+		return 0;
+	}
+	return uri_decode_path(s->target.path, path, &s->path, error);
+}
+
+/* Everything but the arena and what exchange_open() sets; the field table is cleared by count. */
+static void stream_clear(struct stream *s)
+{
+	request_clear(&s->request);
+	memset(&s->target, 0, sizeof s->target);
+	s->path = s->host = (struct str){ NULL, 0 };
+	stream_discard_reply(s);
+	s->head_written = false;
+	s->sent = 0;
+}
+
+void exchange_count_bytes(struct conn *c)
+{
+	board_add(c->env->counters->bytes_sent, c->session.bytes_out - c->bytes_counted);
+	c->bytes_counted = c->session.bytes_out;
+}
+
+void exchange_close(struct stream *s)
+{
+	struct conn *c = s->conn;
+	struct conn_env *env = c->env;
+	int class = s->response.status / 100, code = http_status_index(s->response.status);
+
+	if (env->timed)
+		report_request(c, s);
+	board_add(env->counters->requests, 1);
+	if (class > 0 && class < BOARD_STATUS_CLASSES)
+		board_add(env->counters->responses[class], 1);
+	if (code >= 0)
+		board_add(env->counters->codes[code], 1);
+	exchange_count_bytes(c);
+	c->content_sent += s->sent;
+	stream_clear(s);
+	arena_reset(&s->arena);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	if (env->nspare >= SPARE_MAX) {
+		stream_free(s);
+		return;
+	}
+	s->next = env->spare;
+	env->spare = s;
+	env->nspare++;
+}

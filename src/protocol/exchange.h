@@ -1,0 +1,23 @@
+/* One exchange on a connection, as every protocol driver has it: a stream is opened, its request
+ * understood, its response sent by the driver, its end accounted for. */
+#ifndef LATCH_PROTOCOL_EXCHANGE_H
+#define LATCH_PROTOCOL_EXCHANGE_H
+
+#include "protocol/conn.h"
+
+/* The stream that the next exchange_open() will take, to parse into; NULL: out of memory. */
+struct stream *exchange_next(struct conn_env *env);
+/* Makes it the first of the connection's; NULL: out of memory, which cannot be after
+ * exchange_next(). */
+struct stream *exchange_open(struct conn *c);
+/* Target, host and path of the parsed request, in the stream's own memory. 0, or -1: what to answer
+ * with. */
+int exchange_understand(struct stream *s, struct http_error *error);
+/* Writes the access line, counts, and gives the stream back. */
+void exchange_close(struct stream *s);
+/* Brings what the connection has sent onto the board. */
+void exchange_count_bytes(struct conn *c);
+/* Frees the streams that are kept. */
+void exchange_env_done(struct conn_env *env);
+
+#endif
