@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
 FETCHING := demo check check-unit check-e2e check-asan check-system check-browser lint bench fuzz \
-	cover distcheck deps
+	cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
 ifeq ($(STAGE)$(if $(filter $(FETCHING),$(MAKECMDGOALS)),,no),)
@@ -201,6 +201,7 @@ substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@bindir@|$(bindir)|g' \
 	-e 's|@sysconfdir@|$(sysconfdir)|g' -e 's|@localstatedir@|$(localstatedir)|g' \
 	-e 's|@runstatedir@|$(runstatedir)|g' -e 's|@datarootdir@|$(datarootdir)|g' -e 's|@VERSION@|$(VERSION)|g'
 conf := $(sysconfdir)/latchd/latchd.conf
+completions := $(datarootdir)/bash-completion/completions
 # SOURCE=DESTINATION of the files that are substituted; a folder left empty installs none.
 templates = $(if $(systemdsystemunitdir),latchd.service=$(systemdsystemunitdir)/latchd.service \
 		latchd.socket=$(systemdsystemunitdir)/latchd.socket \
@@ -215,6 +216,7 @@ install: all
 	[ ! -e $$b/latchd ] || put -m 755 $$b/latchd "$$d$(sbindir)/latchd"; \
 	[ ! -e $$b/latch ] || put -m 755 $$b/latch "$$d$(bindir)/latch"; \
 	for m in $(manuals); do put -m 644 $$m "$$d$(mandir)/man$${m##*.}/$${m##*/}"; done; \
+	put -m 644 completions/latchd "$$d$(completions)/latchd"; ln -sf latchd "$$d$(completions)/latch"; \
 	for t in $(templates); do f=systemd/$${t%%=*}.in; [ -e $$f ] || continue; \
 		$(substitute) $$f >$$b/template; put -m 644 $$b/template "$$d$${t#*=}"; done; \
 	if [ -e etc/latchd.conf ]; then \
@@ -225,6 +227,7 @@ install: all
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/latchd' '$(DESTDIR)$(bindir)/latch' \
 		$(foreach m,$(manuals),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))') \
+		'$(DESTDIR)$(completions)/latchd' '$(DESTDIR)$(completions)/latch' \
 		$(foreach t,$(templates),'$(DESTDIR)$(lastword $(subst =, ,$(t)))')
 
 # ---- a release ---------------------------------------------------------------------------------
@@ -245,6 +248,22 @@ distcheck: dist
 	env -u MAKEFLAGS $(MAKE) -C $(BUILD)/distcheck/$(archive) BUILD=build install DESTDIR=$(abspath $(BUILD))/distcheck/root
 	env -u MAKEFLAGS $(MAKE) -C $(BUILD)/distcheck/$(archive) BUILD=build uninstall DESTDIR=$(abspath $(BUILD))/distcheck/root
 	rm -rf $(BUILD)/distcheck
+
+# ---- the Debian package ------------------------------------------------------------------------
+
+# From what a release would hold, in a folder of its own, without network.
+package = $(abspath $(BUILD))/deb
+.PHONY: deb
+deb: dist
+	@rm -rf $(package) && mkdir -p $(package)
+	tar -C $(package) -xzf $(BUILD)/$(archive).tar.gz
+	@cd $(package)/$(archive) && v=$$(dpkg-parsechangelog -S Version) && case $$v in \
+		$(VERSION) | $(VERSION)[-+~]*) ;; \
+		*) echo "debian/changelog has $$v, configure.ac $(VERSION)" >&2; exit 1 ;; esac
+	cd $(package)/$(archive) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" \
+		dpkg-buildpackage -b -us -uc >$(package)/log 2>&1 || { tail -n 40 $(package)/log; exit 1; }
+	lintian --allow-root --fail-on error,warning --suppress-tags bad-distribution-in-changes-file $(package)/*.changes
+	@rm -rf $(package)/$(archive); ls $(package)/latchd_*.deb
 
 # ---- the rest ----------------------------------------------------------------------------------
 
