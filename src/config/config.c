@@ -31,6 +31,20 @@ static void pair_done(struct config_pair *p)
 	free(p->private_key);
 }
 
+static void extra_done(struct route_extra *x)
+{
+	for (size_t i = 0; i < x->nfields; i++) {
+		free(x->fields[i].name);
+		free(x->fields[i].value);
+	}
+	free(x->fields);
+	for (size_t i = 0; i < x->npages; i++) {
+		free(x->pages[i].file);
+		free((char *)(uintptr_t)x->pages[i].content.p);
+	}
+	free(x->pages);
+}
+
 static void route_done(struct config_route *r)
 {
 	free(r->path);
@@ -38,9 +52,16 @@ static void route_done(struct config_route *r)
 	free_strings(r->files.index, r->files.nindex);
 	if (r->files_are_open)
 		close(r->files.root_fd);
+	free_strings(r->files.try, r->files.ntry);
+	free(r->files.cache_control);
 	free(r->redirect.to);
+	free(r->respond.text);
+	free(r->respond.type);
 	free(r->allow);
 	free(r->deny);
+	extra_done(&r->extra);
+	free(r->serving.fields);
+	free(r->serving.pages);
 }
 
 static void site_done(struct config_site *s)
@@ -53,11 +74,7 @@ static void site_done(struct config_site *s)
 	pair_done(&s->single);
 	free(s->passphrase_file);
 	free(s->access.path);
-	for (size_t i = 0; i < s->nheaders; i++) {
-		free(s->headers[i].name);
-		free(s->headers[i].value);
-	}
-	free(s->headers);
+	extra_done(&s->extra);
 	for (size_t i = 0; i < s->nroutes; i++)
 		route_done(&s->routes[i]);
 	free(s->routes);

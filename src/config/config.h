@@ -12,6 +12,7 @@
 #include "handler/files.h"
 #include "handler/metrics.h"
 #include "handler/redirect.h"
+#include "handler/respond.h"
 #include "handler/route.h"
 #include "net/sock.h"
 #include "protocol/access.h"
@@ -56,6 +57,7 @@ enum config_handler {
 	CONFIG_HANDLER_NONE,
 	CONFIG_HANDLER_FILES,
 	CONFIG_HANDLER_REDIRECT,
+	CONFIG_HANDLER_RESPOND,
 	CONFIG_HANDLER_STATUS,
 	CONFIG_HANDLER_METRICS
 };
@@ -64,13 +66,18 @@ struct config_route {
 	struct config_place place;
 	char *path;
 	/* As written; config/check makes `handler` of it. */
-	bool has_files, has_redirect, has_status, has_metrics;
+	bool has_files, has_redirect, has_respond, has_status, has_metrics;
 	bool files_are_open; /* files.root_fd is ours */
 	enum config_handler handler;
 	struct files_options files;
 	struct redirect_options redirect;
+	struct respond_options respond;
 	struct sock_range *allow, *deny;
 	size_t nallow, ndeny;
+	struct route_extra extra; /* as written */
+	/* opened: with what the site has and the route does not; the arrays are owned, what is in
+	 * them is not */
+	struct route_extra serving;
 };
 
 struct config_site {
@@ -86,8 +93,7 @@ struct config_site {
 		single; /* `certificate` and `private_key` until config/read makes a pair of them */
 	char *passphrase_file;    /* absolute, or "" */
 	struct access_log access; /* the global one where the site has none */
-	struct route_field *headers;
-	size_t nheaders;
+	struct route_extra extra;
 	struct config_route *routes;
 	size_t nroutes;
 	/* opened: */

@@ -102,10 +102,10 @@ static void check_required(struct fill *x, const struct tree *group, struct str 
 
 static void fill_group(struct fill *x, const struct tree *group, struct str key, void *base);
 
-/* Where a struct of a list stands; every kind of them but one has its place first. */
+/* Where a struct of a list stands; every kind of them that is config's own has its place first. */
 static void set_place(enum table_owner owner, void *base, struct config_place place)
 {
-	if (owner != OWNER_route_field)
+	if (owner != OWNER_route_field && owner != OWNER_route_error_page)
 		*(struct config_place *)base = place;
 }
 

@@ -14,6 +14,7 @@
 #include "config/judge.h"
 #include "config/logs.h"
 #include "config/open_tls.h"
+#include "config/pages.h"
 #include "handler/status.h"
 #include "tls/facts.h"
 #include "tls/sites.h"
@@ -125,6 +126,7 @@ static struct route make_route(const struct config *c, const struct config_route
 		.nallow = r->nallow,
 		.deny = r->deny,
 		.ndeny = r->ndeny,
+		.extra = &r->serving,
 	};
 
 	switch (r->handler) {
@@ -135,6 +137,10 @@ static struct route make_route(const struct config *c, const struct config_route
 	case CONFIG_HANDLER_REDIRECT:
 		route.handle = redirect_handle;
 		route.options = &r->redirect;
+		break;
+	case CONFIG_HANDLER_RESPOND:
+		route.handle = respond_handle;
+		route.options = &r->respond;
 		break;
 	case CONFIG_HANDLER_METRICS:
 		route.handle = metrics_handle;
@@ -154,16 +160,20 @@ static int build_site(const struct config *c, struct config_site *site)
 
 	if (!routes)
 		return -1;
-	for (size_t i = 0; i < site->nroutes; i++)
+	for (size_t i = 0; i < site->nroutes; i++) {
+		if (pages_merge(site, &site->routes[i])) {
+			free(routes);
+			return -1;
+		}
 		routes[i] = make_route(c, &site->routes[i]);
+	}
 	route_sort(routes, site->nroutes);
 	site->serving = (struct route_site){
 		.name = site->names[0],
 		.access = &site->access,
 		.routes = routes,
 		.nroutes = site->nroutes,
-		.fields = site->headers,
-		.nfields = site->nheaders,
+		.extra = site->extra,
 	};
 	return 0;
 }
@@ -244,6 +254,7 @@ void config_open(
 		     (mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
 
 	open_roots(c, f);
+	pages_read(c, f);
 	logs_collect(c, f);
 	if (known)
 		judge(c, test, uid, gid, f);

@@ -16,6 +16,7 @@
 #define OWNER_PAIR OWNER_config_pair
 #define OWNER_ROUTE OWNER_config_route
 #define OWNER_HEADER OWNER_route_field
+#define OWNER_ERROR_PAGE OWNER_route_error_page
 #define GROUP(k, target, text)                                                                     \
 	{ .key = k, .type = DIRECTIVE_GROUP, .unit = "", .sentence = text, target },
 #define LIST(k, member, target, text)                                                              \
@@ -49,6 +50,7 @@ size_t table_size_of(enum table_owner owner)
 		[OWNER_config_pair] = sizeof(struct config_pair),
 		[OWNER_config_route] = sizeof(struct config_route),
 		[OWNER_route_field] = sizeof(struct route_field),
+		[OWNER_route_error_page] = sizeof(struct route_error_page),
 	};
 	return sizes[owner];
 }

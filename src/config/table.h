@@ -34,6 +34,7 @@ enum table_owner {
 	OWNER_config_pair,
 	OWNER_config_route,
 	OWNER_route_field,
+	OWNER_route_error_page,
 	OWNER_COUNT
 };
 

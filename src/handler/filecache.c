@@ -218,7 +218,7 @@ static bool read_content(struct file *f)
 	return true;
 }
 
-static bool describe(struct file *f, const char *name)
+static bool describe(struct file *f, struct str name)
 {
 	struct stat st;
 
@@ -226,7 +226,7 @@ static bool describe(struct file *f, const char *name)
 		return false;
 	f->size = (uint64_t)st.st_size;
 	f->mtime = st.st_mtim.tv_sec;
-	f->media = media_type(str_of(name));
+	f->media = media_type(name);
 	precond_format_etag(f->etag, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, f->size);
 	clock_format_http_date(st.st_mtim.tv_sec, f->last_modified);
 	return true;
@@ -255,7 +255,7 @@ static void remember(
 }
 
 struct file *filecache_add(
-	struct filecache *c, const void *root, struct str path, int fd, const char *name, bool keep)
+	struct filecache *c, const void *root, struct str path, int fd, bool keep)
 {
 	uint32_t hash = hash_key(root, path);
 	struct file *old = find_any(c, root, path, hash), *f = calloc(1, sizeof *f);
@@ -270,7 +270,7 @@ struct file *filecache_add(
 	f->fd = fd;
 	/* Watched before it is looked at, so that no change between the two goes unseen. */
 	f->watch = keep ? watch_file(c, fd) : -1;
-	if (!describe(f, name) || (f->size <= FILECACHE_SMALL && !read_content(f))) {
+	if (!describe(f, path) || (f->size <= FILECACHE_SMALL && !read_content(f))) {
 		int saved = errno;
 
 		file_free(f);

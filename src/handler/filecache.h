@@ -58,10 +58,10 @@ void filecache_clear(struct filecache *c);
 
 /* A fresh entry, held; NULL: none, or one that must be looked up anew. */
 struct file *filecache_find(struct filecache *c, const void *root, struct str path);
-/* Makes an entry of the open regular file `fd` (taken in any case), media type by `name`. Held;
+/* Makes an entry of the open regular file `fd` (taken in any case), media type by the path. Held;
  * NULL with errno. With `keep` it is remembered under the key where inotify can watch it. */
-struct file *filecache_add(struct filecache *c, const void *root, struct str path, int fd,
-	const char *name, bool keep);
+struct file *filecache_add(
+	struct filecache *c, const void *root, struct str path, int fd, bool keep);
 void filecache_release(struct filecache *c, struct file *f);
 
 #endif

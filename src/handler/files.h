@@ -11,7 +11,10 @@ struct files_options {
 	char *root;   /* path, for people */
 	char **index; /* file names, in order */
 	size_t nindex;
-	int root_fd; /* O_PATH or O_RDONLY directory, opened by config/open; -1: not open */
+	char **try; /* paths with $path, in order; none: "$path" alone */
+	size_t ntry;
+	char *cache_control; /* "": no such field */
+	int root_fd;         /* O_PATH or O_RDONLY directory, opened by config/open; -1: not open */
 };
 
 handler_fn files_handle; /* options: struct files_options */

@@ -1,6 +1,7 @@
 /* From host and path to a handler. Knows sites, routes, the peers they admit, and the methods that
  * no handler sees; refuses to look at the content of a request, and leaves every other method to
- * the handler. A response carries the fields of its site whoever made it. */
+ * the handler. A response carries the fields and error pages of its route or site whoever made it.
+ */
 #include "handler/route.h"
 
 #include <assert.h>
@@ -112,23 +113,30 @@ static bool answer_method(struct stream *s)
 	}
 }
 
-static void serve_site(struct stream *s, const struct route_site *site)
+static void add_extra(struct stream *s, const struct route_extra *extra)
 {
-	const struct route *route = find_route(site, s->path);
-
-	if (!route)
-		stream_reply_error(s, 404);
-	else if (!is_admitted(route, &s->peer))
-		stream_reply_error(s, 403);
-	else
-		route->handle(s, route->options);
-	assert(s->response.status != 0);
+	for (size_t i = 0; i < extra->nfields; i++)
+		stream_add_field(s, str_of(extra->fields[i].name), str_of(extra->fields[i].value));
+	for (size_t i = 0; s->response.is_error_page && i < extra->npages; i++)
+		if (extra->pages[i].status == s->response.status)
+			stream_replace_error_page(s, extra->pages[i].type, extra->pages[i].content);
 }
 
-static void add_site_fields(struct stream *s, const struct route_site *site)
+static void serve_site(struct stream *s, const struct route_site *site)
 {
-	for (size_t i = 0; i < site->nfields; i++)
-		stream_add_field(s, str_of(site->fields[i].name), str_of(site->fields[i].value));
+	const struct route *route = NULL;
+
+	if (!answer_method(s)) {
+		route = find_route(site, s->path);
+		if (!route)
+			stream_reply_error(s, 404);
+		else if (!is_admitted(route, &s->peer))
+			stream_reply_error(s, 403);
+		else
+			route->handle(s, route->options);
+	}
+	assert(s->response.status != 0);
+	add_extra(s, route && route->extra ? route->extra : &site->extra);
 }
 
 void route_serve(struct stream *s, void *routes)
@@ -137,14 +145,10 @@ void route_serve(struct stream *s, void *routes)
 	int status;
 	const struct route_site *site = choose_site(s, table, &status);
 
-	if (site)
+	if (site) {
 		s->site = site;
-	if (!answer_method(s)) {
-		if (site)
-			serve_site(s, site);
-		else
-			stream_reply_error(s, status);
+		serve_site(s, site);
+	} else if (!answer_method(s)) {
+		stream_reply_error(s, status);
 	}
-	if (site)
-		add_site_fields(s, site);
 }

@@ -17,12 +17,28 @@ struct route_field {
 	char *name, *value;
 };
 
+/* Content in place of our own page for this status. */
+struct route_error_page {
+	int status;
+	char *file;               /* path */
+	struct str type, content; /* read by config/pages; `content` is owned */
+};
+
+/* What responses get besides what their handler gives them. */
+struct route_extra {
+	struct route_field *fields;
+	size_t nfields;
+	struct route_error_page *pages;
+	size_t npages;
+};
+
 struct route {
 	char *path; /* "/", "/old/": compared at a segment boundary */
 	handler_fn *handle;
 	const void *options;                   /* borrowed */
 	const struct sock_range *allow, *deny; /* allow empty: everybody. deny wins */
 	size_t nallow, ndeny;
+	const struct route_extra *extra; /* instead of the site's; NULL: the site's */
 };
 
 struct route_site {
@@ -30,8 +46,7 @@ struct route_site {
 	const struct access_log *access;
 	struct route *routes; /* longest path first: route_sort() */
 	size_t nroutes;
-	struct route_field *fields; /* added to every response of the site */
-	size_t nfields;
+	struct route_extra extra; /* of every response of the site, if its route has none */
 };
 
 void route_sort(struct route *routes, size_t n);

@@ -55,6 +55,7 @@ static void drop_content(struct response *r)
 	r->memory = (struct str){ NULL, 0 };
 	r->has_length = false;
 	r->length = 0;
+	r->is_error_page = false;
 }
 
 void stream_discard_reply(struct stream *s)
@@ -134,6 +135,21 @@ void stream_reply_page(struct stream *s, int status, struct str html)
 void stream_reply_error(struct stream *s, int status)
 {
 	stream_reply_page(s, status, (struct str){ NULL, 0 });
+	s->response.is_error_page = s->response.memory.p != NULL;
+}
+
+void stream_replace_error_page(struct stream *s, struct str type, struct str text)
+{
+	struct response *r = &s->response;
+
+	if (!r->is_error_page)
+		return;
+	for (unsigned i = 0; i < r->nfields; i++)
+		if (str_eq(r->field[i].name, STR("Content-Type")))
+			r->field[i].value = type;
+	r->memory = text;
+	r->length = text.n;
+	r->is_error_page = false;
 }
 
 static struct str html_reference(char c)

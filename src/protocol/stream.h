@@ -49,6 +49,7 @@ struct response {
 	 * it. */
 	struct str memory;
 	struct source *source;
+	bool is_error_page; /* the content is the page of stream_reply_error() */
 };
 
 /* What a handler may know about the connection. */
@@ -104,6 +105,9 @@ void stream_reply_text(struct stream *s, int status, struct str type, struct str
 void stream_reply_page(struct stream *s, int status, struct str html);
 /* The page for this status with nothing under the heading. */
 void stream_reply_error(struct stream *s, int status);
+/* Instead of the page of stream_reply_error() a content of another type, which lives as long as the
+ * stream; status and other fields stay. Does nothing when the content is not that page. */
+void stream_replace_error_page(struct stream *s, struct str type, struct str text);
 /* `text` with & < > " ' as references, in the stream's arena; p NULL: no room. */
 struct str stream_escape_html(struct stream *s, struct str text);
 /* The version of the TLS library, for handlers, which do not see tls/. */

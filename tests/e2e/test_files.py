@@ -258,6 +258,46 @@ class Files(TestCase):
         self.assertEqual(run.stdout, b"304")
 
 
+class Try(TestCase):
+    """Several places to look in: single-page applications, pretty names."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=DEFAULT_CONFIG.replace(
+            "files = { root",
+            'files = { try = [ "$path", "$path.html", "/index.html" ];'
+            ' cache_control = "max-age=60"; root'),
+            files={"index.html": b"app", "about.html": b"about", "sub/index.html": b"sub",
+                   "bare/x.txt": b"x", ".secret": b"secret"}).start()
+        cls.addClassCleanup(cls.d.stop)
+
+    def test_the_first_that_is_there(self):
+        for target, body in (("/", b"app"), ("/about", b"about"), ("/about.html", b"about"),
+                             ("/sub/", b"sub"), ("/app/route/7", b"app"), ("/bare/", b"app"),
+                             ("/missing.js?x", b"app"), ("/.secret", b"app"), ("/about/", b"app")):
+            with self.subTest(target):
+                response = self.d.fetch(target)
+                self.assertEqual((response.status, response.body), (200, body))
+        self.assertEqual(self.d.fetch("/sub").headers["location"], "/sub/")
+
+    def test_cache_control(self):
+        response = self.d.fetch("/about")
+        self.assertEqual(response.headers["cache-control"], "max-age=60")
+        again = self.d.fetch("/about", headers={"If-None-Match": response.headers["etag"]})
+        self.assertEqual((again.status, again.headers["cache-control"]), (304, "max-age=60"))
+        part = self.d.fetch("/about", headers={"Range": "bytes=0-1"})
+        self.assertEqual((part.status, part.headers["cache-control"]), (206, "max-age=60"))
+        for method, headers in (("POST", {}), ("GET", {"If-Match": '"x"'})):
+            self.assertNotIn("cache-control",
+                             self.d.fetch("/about", method=method, headers=headers).headers)
+
+    def test_without_a_last_resort_it_is_404(self):
+        config = self.d.template.replace(', "/index.html"', "")
+        with Latchd(config=config, files={"about.html": b"about"}) as d:
+            self.assertEqual(d.fetch("/about").body, b"about")
+            self.assertEqual(d.fetch("/missing").status, 404)
+
+
 class Changes(TestCase):
     """What is remembered of files is forgotten when they change."""
 

@@ -184,6 +184,87 @@ class Routes(Shared):
             self.assertEqual(response.headers["strict-transport-security"], "max-age=1", target)
 
 
+class Extras(TestCase):
+    """Fields and error pages of sites and routes, and fixed answers."""
+    CONFIG = """
+workers = 1;
+@USER@
+log = { target = "stderr"; };
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
+sites = (
+  { names = [ "localhost" ]; certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
+    headers = ( { name = "X-Site"; value = "site"; }, { name = "X-Both"; value = "site"; },
+                { name = "X-Gone"; value = "site"; } );
+    error_pages = ( { status = 404; file = "404.html"; }, { status = 405; file = "405.txt"; } );
+    routes = ( { path = "/"; files = { root = "@WWW@"; }; },
+               { path = "/own/"; files = { root = "@WWW@"; };
+                 headers = ( { name = "x-both"; value = "route"; },
+                             { name = "X-Gone"; value = ""; } );
+                 error_pages = ( { status = 404; file = "@DIR@/own.json"; } ); },
+               { path = "/health"; respond = { text = "ok"; }; },
+               { path = "/json"; respond = { status = 503; text = "{}";
+                                             type = "application/json"; }; },
+               { path = "/gone"; respond = { status = 410; }; },
+               { path = "/missing"; respond = { status = 404; }; },
+               { path = "/nothing"; respond = { status = 204; }; } ); } );
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=cls.CONFIG)
+        (cls.d.dir / "404.html").write_bytes(b"<p>site")
+        (cls.d.dir / "405.txt").write_bytes(b"not so")
+        (cls.d.dir / "own.json").write_bytes(b'{"error":404}')
+        cls.d.start()
+        cls.addClassCleanup(cls.d.stop)
+
+    def test_respond(self):
+        for target, status, kind, body in (
+            ("/health", 200, "text/plain; charset=utf-8", b"ok"),
+            ("/json", 503, "application/json", b"{}"), ("/nothing", 204, None, b""),
+            ("/missing", 404, "text/html; charset=utf-8", b"<p>site")):
+            for method in ("GET", "POST", "DELETE"):
+                response = self.d.fetch(target, method=method)
+                self.assertEqual((response.status, response.headers.get("content-type"),
+                                  response.body), (status, kind, body), (target, method))
+        self.assertIn(b"410 Gone", self.d.fetch("/gone").body)
+        head = self.d.fetch("/health", method="HEAD")
+        self.assertEqual((head.headers["content-length"], head.body), ("2", b""))
+
+    def test_error_pages(self):
+        for target, method, status, kind, body in (
+            ("/x", "GET", 404, "text/html; charset=utf-8", b"<p>site"),
+            ("/own/x", "GET", 404, "application/json", b'{"error":404}'),
+            ("/own/x", "POST", 405, "text/plain; charset=utf-8", b"not so"),
+            ("/", "TRACE", 405, "text/plain; charset=utf-8", b"not so")):
+            response = self.d.fetch(target, method=method)
+            self.assertEqual((response.status, response.headers["content-type"], response.body),
+                             (status, kind, body), target)
+        self.assertIn("allow", self.d.fetch("/", method="POST").headers)
+        head = self.d.fetch("/x", method="HEAD")
+        self.assertEqual((head.status, head.headers["content-length"]), (404, "7"))
+
+    def test_fields_of_a_route(self):
+        site, route = self.d.fetch("/").headers, self.d.fetch("/own/x").headers
+        self.assertEqual((site["x-site"], site["x-both"], site["x-gone"]), ("site",) * 3)
+        self.assertEqual((route["x-site"], route["x-both"]), ("site", "route"))
+        self.assertNotIn("x-gone", route)
+
+    def test_a_reload_reads_the_pages_again(self):
+        d = Latchd(config=self.CONFIG)
+        for name in ("404.html", "405.txt", "own.json"):
+            (d.dir / name).write_bytes(b"<p>site")
+        with d:
+            self.assertEqual(d.fetch("/x").body, b"<p>site")
+            (d.dir / "404.html").write_bytes(b"<p>new")
+            d.reload()
+            self.assertEqual(d.fetch("/x").body, b"<p>new")
+            (d.dir / "404.html").unlink()
+            d.reload()
+            d.log.wait(r"cannot read the error page \S+404.html: No such file")
+            self.assertEqual(d.fetch("/x").body, b"<p>new")
+
+
 class Redirects(Shared):
     def location(self, target, status, **options):
         response = self.fetch(target, **options)

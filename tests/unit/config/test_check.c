@@ -173,7 +173,7 @@ Test(check, routes)
 		{ "path = \"/a//b\"; status = {};", "no request can match" },
 		{ "path = \"/a?b\"; status = {};", "no request can match" },
 		{ "path = \"/..\"; status = {};", "no request can match" },
-		{ "path = \"/a\";", "no handler|files, redirect, status and metrics" },
+		{ "path = \"/a\";", "no handler|files, redirect, respond, status and metrics" },
 		{ "path = \"/a\"; status = {}; redirect = { to = \"/\"; };", "several handlers" },
 		{ "path = \"/\"; status = {};", "another route|line 3" },
 		{ "path = \"/a\"; redirect = { to = \"\"; };", "\"to\" is empty" },
@@ -185,6 +185,26 @@ Test(check, routes)
 		{ "path = \"/a\"; files = { root = \"/\"; index = [ \"a/b\" ]; };", "\"a/b\"" },
 		{ "path = \"/a\"; files = { root = \"/\"; index = [ \".x\" ]; };", "\".x\"" },
 		{ "path = \"/a\"; files = { root = \"/\"; index = [ \"\" ]; };", "index" },
+		{ "path = \"/a\"; files = { root = \"/\"; try = [ \"x\" ]; };", "nothing to try" },
+		{ "path = \"/a\"; files = { root = \"/\"; try = [ \"/$path\" ]; };",
+			"nothing to try" },
+		{ "path = \"/a\"; files = { root = \"/\"; try = [ \"$path/../x\" ]; };",
+			"nothing to try" },
+		{ "path = \"/a\"; files = { root = \"/\"; cache_control = \"a\\nb\"; };",
+			"control character" },
+		{ "path = \"/a\"; files = { root = \"/\"; cache_control = \"a\"; }; "
+		  "headers = ( { name = \"cache-control\"; value = \"b\"; } );",
+			"among the headers" },
+		{ "path = \"/a\"; respond = { status = 204; text = \"x\"; };", "no content" },
+		{ "path = \"/a\"; respond = { type = \"text\"; };", "no media type" },
+		{ "path = \"/a\"; respond = { type = \"a/b\\n\"; };", "no media type" },
+		{ "path = \"/a\"; status = {}; error_pages = ( { status = 404; file = \"\"; } );",
+			"\"file\" is empty" },
+		{ "path = \"/a\"; status = {}; error_pages = ( { status = 404; file = \"a\"; },"
+		  "{ status = 404; file = \"b\"; } );",
+			"another error page" },
+		{ "path = \"/a\"; status = {}; headers = ( { name = \"Date\"; value = \"\"; } );",
+			"server's own" },
 	};
 	char text[1024];
 

@@ -202,8 +202,6 @@ Test(read, directives_of_later_issues_are_unknown)
 		"listeners = ( { address = \"*:1\"; http2 = true; } );",
 		"listeners = ( { address = \"*:1\"; proxy_protocol = false; } );",
 		"sites = ( { names = []; client_auth = { }; } );",
-		"sites = ( { names = []; routes = ( { path = \"/\"; respond = {}; } ); } );",
-		"sites = ( { names = []; routes = ( { path = \"/\"; headers = (); } ); } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; "
 		"listing = "
 		"false; }; } ); } );",
@@ -271,7 +269,7 @@ Test(read, sites)
 	cr_expect_eq(s->access.target, LOG_TARGET_FILE, "inherited");
 	cr_expect_str_eq(s->access.path, "/log");
 	cr_expect_eq(s->access.format, ACCESS_COMMON, "its own");
-	cr_expect_str_eq(s->headers[0].value, "y");
+	cr_expect_str_eq(s->extra.fields[0].value, "y");
 	cr_assert_eq(s->nroutes, 2);
 	cr_expect_str_eq(s->routes[0].files.root, conf_path(&t, "www"));
 	cr_expect_eq(s->routes[0].files.nindex, 1);

@@ -18,8 +18,21 @@ static void remember(struct stream *stream, const void *options)
 	stream_reply(stream, 200);
 }
 
+static void fail(struct stream *stream, const void *options)
+{
+	(void)options;
+	stream_reply_error(stream, stream->request.method == HTTP_METHOD_POST ? 405 : 404);
+}
+
 static char root_path[] = "/", old_path[] = "/old/", status_path[] = "/-/status";
 static char deep_path[] = "/old/deep", guarded_path[] = "/guarded";
+
+static char extra_path[] = "/extra", extra_name[] = "X-Extra", extra_value[] = "1";
+static struct route_field extra_fields[] = { { extra_name, extra_value } };
+static struct route_error_page extra_pages[] = {
+	{ 404, NULL, STR("text/plain"), STR("nothing here") },
+};
+static struct route_extra extra = { extra_fields, 1, extra_pages, 1 };
 
 static struct sock_range allowed[2], denied[1];
 
@@ -35,6 +48,7 @@ static struct route first_routes[] = {
 		.nallow = 2,
 		.deny = denied,
 		.ndeny = 1 },
+	{ .path = extra_path, .handle = fail, .extra = &extra },
 };
 static struct route second_routes[] = {
 	{ .path = old_path, .handle = remember, .options = "second" },
@@ -43,7 +57,7 @@ static struct route second_routes[] = {
 static char hsts_name[] = "Strict-Transport-Security", hsts_value[] = "max-age=1";
 static struct route_field first_fields[] = { { hsts_name, hsts_value } };
 static struct route_site first = {
-	.name = "first", .routes = first_routes, .nroutes = 5, .fields = first_fields, .nfields = 1
+	.name = "first", .routes = first_routes, .nroutes = 6, .extra = { first_fields, 1, NULL, 0 }
 };
 static struct route_site second = { .name = "second", .routes = second_routes, .nroutes = 1 };
 
@@ -74,7 +88,7 @@ static void setup(void)
 	table = (struct route_table){ .names = names_new() };
 	names_add(table.names, STR("first.example"), &first);
 	names_add(table.names, STR("*.second.example"), &second);
-	route_sort(first_routes, 5);
+	route_sort(first_routes, 6);
 	cr_assert(sock_parse_range(STR("127.0.0.0/8"), &allowed[0]));
 	cr_assert(sock_parse_range(STR("::1"), &allowed[1]));
 	cr_assert(sock_parse_range(STR("127.0.0.66"), &denied[0]));
@@ -116,9 +130,9 @@ static void expect_reached(const char *path, const char *which)
 
 Test(route, sorts_longest_first)
 {
-	for (size_t i = 1; i < 5; i++)
+	for (size_t i = 1; i < 6; i++)
 		cr_expect_geq(strlen(first_routes[i - 1].path), strlen(first_routes[i].path));
-	cr_expect_str_eq(first_routes[4].path, "/");
+	cr_expect_str_eq(first_routes[5].path, "/");
 	route_sort(NULL, 0);
 }
 
@@ -322,9 +336,8 @@ Test(route, a_site_can_fill_the_room_for_fields)
 	struct route_field many[ROUTE_FIELDS_MAX];
 	struct route_site full = { .name = "full",
 		.routes = first_routes,
-		.nroutes = 5,
-		.fields = many,
-		.nfields = ROUTE_FIELDS_MAX };
+		.nroutes = 6,
+		.extra = { .fields = many, .nfields = ROUTE_FIELDS_MAX } };
 
 	for (size_t i = 0; i < ROUTE_FIELDS_MAX; i++)
 		many[i] = first_fields[0];
@@ -332,4 +345,17 @@ Test(route, a_site_can_fill_the_room_for_fields)
 	s->host = STR("other.example");
 	serve("/");
 	cr_expect_eq(s->response.nfields, ROUTE_FIELDS_MAX);
+}
+
+Test(route, has_fields_and_error_pages_of_its_own)
+{
+	cr_expect_eq(serve("/extra/x"), 404);
+	cr_expect(str_eq(field("X-Extra"), STR("1")));
+	cr_expect_null(field("Strict-Transport-Security").p, "the route's instead of the site's");
+	cr_expect(str_eq(s->response.memory, STR("nothing here")));
+	cr_expect_eq(s->response.length, 12);
+	cr_expect(str_eq(field("Content-Type"), STR("text/plain")));
+	s->request.method = HTTP_METHOD_POST;
+	cr_expect_eq(serve("/extra/x"), 405);
+	cr_expect(str_eq(field("Content-Type"), STR("text/html; charset=utf-8")), "no page for it");
 }

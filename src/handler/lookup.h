@@ -1,0 +1,23 @@
+/* From the path of a request to what is there beneath the root. */
+#ifndef LATCH_HANDLER_LOOKUP_H
+#define LATCH_HANDLER_LOOKUP_H
+
+#include "handler/filecache.h"
+#include "handler/files.h"
+
+enum lookup {
+	LOOKUP_FILE,      /* `file`, held */
+	LOOKUP_DIRECTORY, /* of a path without a slash at its end */
+	LOOKUP_BARE,      /* a directory without an index */
+	LOOKUP_ERROR,     /* `status` */
+};
+
+struct lookup_result {
+	struct file *file;
+	int status;
+};
+
+/* What answers s->path: the first of o->try. What has to outlive the call is in the arena. */
+enum lookup lookup_find(struct stream *s, const struct files_options *o, struct lookup_result *ret);
+
+#endif
