@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/names.h"
+#include "config/source.h"
 #include "handler/filecache.h"
 #include "tls/sites.h"
 
@@ -121,6 +122,8 @@ void config_free(struct config *c)
 	tls_options_done(&c->tls);
 	free_strings(c->files, c->nfiles);
 	digest_list_done(&c->digests);
+	source_done(c->source);
+	free(c->source);
 	free(c->marks);
 	free(c->path);
 	free(c->directory);

@@ -33,6 +33,8 @@ struct config_mark {
 	struct config_place place;
 };
 
+struct config_source; /* config/source.h */
+
 enum sigpipe_policy { SIGPIPE_IGNORE, SIGPIPE_LOG, SIGPIPE_DEFAULT };
 
 struct config_listener {
@@ -106,7 +108,8 @@ struct config {
 	char *directory; /* of it, absolute: relative names are relative to it */
 	char **files;    /* every file read, the main one first; owned */
 	size_t nfiles;
-	struct digest_list digests; /* of every file that was read, those of TLS too */
+	struct digest_list digests;   /* of every file that was read, those of TLS too */
+	struct config_source *source; /* the text; owned */
 
 	int workers; /* 0: one per online CPU */
 	char *user, *group;

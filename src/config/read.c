@@ -86,26 +86,28 @@ static struct config *new_config(const char *path, struct findings *f)
 {
 	struct config *c = calloc(1, sizeof(*c));
 
-	if (c)
+	if (c) {
 		c->path = strdup(path);
-	if (c && c->path)
+		c->source = calloc(1, sizeof(*c->source));
+	}
+	if (c && c->path && c->source)
 		return c;
 	config_free(c);
 	findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
 	return NULL;
 }
 
-static struct config *load(struct config *c, struct config_source *s, struct findings *f)
+/* The text is there, in c->source. */
+static struct config *load(struct config *c, struct findings *f)
 {
 	struct tree root = { 0 };
-	int r = syntax_check(s, f);
+	int r = syntax_check(c->source, f);
 
 	if (!r)
-		r = parse(s, &root, f);
+		r = parse(c->source, &root, f);
 	if (!r)
 		fill_config(c, &root, f);
 	tree_done(&root);
-	source_done(s);
 	if (!r)
 		return c;
 	config_free(c);
@@ -114,24 +116,20 @@ static struct config *load(struct config *c, struct config_source *s, struct fin
 
 struct config *config_load(const char *path, struct findings *f)
 {
-	struct config_source s = { 0 };
 	struct config *c = new_config(path, f);
 
-	if (c && !source_read(&s, c, f))
-		return load(c, &s, f);
-	source_done(&s);
+	if (c && !source_read(c->source, c, f))
+		return load(c, f);
 	config_free(c);
 	return NULL;
 }
 
 struct config *config_load_text(const char *path, const char *text, size_t n, struct findings *f)
 {
-	struct config_source s = { 0 };
 	struct config *c = new_config(path, f);
 
-	if (c && !source_read_text(&s, c, text, n, f))
-		return load(c, &s, f);
-	source_done(&s);
+	if (c && !source_read_text(c->source, c, text, n, f))
+		return load(c, f);
 	config_free(c);
 	return NULL;
 }
@@ -146,11 +144,10 @@ static void check_digests(struct config *c, struct findings *f)
 			"the file changed while it was read; try again");
 }
 
-struct config *config_prepare(
-	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
+/* `c` may be NULL. */
+static struct config *complete(
+	struct config *c, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
-	struct config *c = config_load(path, f);
-
 	if (c) {
 		config_check(c, f);
 		config_open(c, mode, ring, f);
@@ -159,6 +156,23 @@ struct config *config_prepare(
 	findings_sort(f);
 	if (!f->errors)
 		return c;
+	config_free(c);
+	return NULL;
+}
+
+struct config *config_prepare(
+	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
+{
+	return complete(config_load(path, f), mode, ring, f);
+}
+
+struct config *config_prepare_again(const struct config *before, enum config_open_mode mode,
+	struct ticket_ring *ring, struct findings *f)
+{
+	struct config *c = new_config(before->path, f);
+
+	if (c && !source_read_again(c->source, c, before, f))
+		return complete(load(c, f), mode, ring, f);
 	config_free(c);
 	return NULL;
 }

@@ -303,6 +303,40 @@ int source_read_text(
 	return 0;
 }
 
+static int copy_files(struct config *c, const struct config *before)
+{
+	c->directory = strdup(before->directory);
+	if (!c->directory)
+		return -1;
+	for (size_t i = 0; i < before->nfiles; i++) {
+		const struct digest *d = digest_list_find(&before->digests, before->files[i]);
+
+		if (!add_file(c, before->files[i]) ||
+			(d && digest_list_add_hash(&c->digests, d->path, d->hash)))
+			return -1;
+	}
+	return 0;
+}
+
+int source_read_again(
+	struct config_source *s, struct config *c, const struct config *before, struct findings *f)
+{
+	const struct config_source *from = before->source;
+	bool ok;
+
+	buf_init(&s->text, 2 * SOURCE_MAX);
+	ok = copy_files(c, before) == 0 && buf_append_str(&s->text, buf_str(&from->text)) &&
+	     buf_cstring(&s->text);
+	s->directory = c->directory;
+	for (size_t i = 0; ok && i < from->nsegments; i++) {
+		struct config_place place = from->segments[i].place;
+
+		place.file = add_file(c, place.file);
+		ok = place.file && map(s, from->segments[i].line, place) == 0;
+	}
+	return ok ? 0 : out_of_memory(f, before->path);
+}
+
 int source_read(struct config_source *s, struct config *c, struct findings *f)
 {
 	struct config_place at = { c->path, 0 };

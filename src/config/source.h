@@ -28,6 +28,9 @@ int source_read(struct config_source *s, struct config *c, struct findings *f);
 /* The same with the main file's content given. */
 int source_read_text(
 	struct config_source *s, struct config *c, const char *text, size_t n, struct findings *f);
+/* The text that `before` was made of, and what is known of its files, whatever they hold by now. */
+int source_read_again(
+	struct config_source *s, struct config *c, const struct config *before, struct findings *f);
 void source_done(struct config_source *s);
 
 /* Where a line of the text stands. */

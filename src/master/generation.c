@@ -124,8 +124,19 @@ static bool is_acceptable(
 	return f->errors == 0;
 }
 
+static struct config *prepare_config(
+	const struct generation_options *o, const struct generation *again, struct findings *f)
+{
+	if (o->master->serve_dir)
+		return serve_directory(o, f);
+	if (again)
+		return config_prepare_again(again->config, CONFIG_OPEN_SERVE, o->ring, f);
+	return config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
+}
+
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
-	const struct digest_list *rehearsed, pool_news_fn *news, struct findings *f)
+	const struct digest_list *rehearsed, const struct generation *again, pool_news_fn *news,
+	struct findings *f)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 	size_t sockets_before = o->sockets->n;
@@ -138,9 +149,7 @@ struct generation *generation_new(const struct generation_options *o, uint32_t n
 	}
 	g->o = o;
 	g->number = number;
-	g->config = o->master->serve_dir
-			    ? serve_directory(o, f)
-			    : config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
+	g->config = prepare_config(o, again, f);
 	if (!g->config || !is_acceptable(g->config, rehearsed, f) ||
 		config_ids(g->config, &uid, &gid, f) < 0)
 		goto failed;

@@ -38,11 +38,13 @@ struct generation {
 };
 
 /* `rehearsed`: the files that it may read, as they must be; NULL: it was not rehearsed, so that
- * trial handshakes are part of making it. Reads, checks and opens the configuration, acquires the
- * sockets and forks the workers, who are not ready yet when this returns: `news` tells. NULL:
- * findings, and all is as before. */
+ * trial handshakes are part of making it. `again`: whose configuration is taken once more, with
+ * what it names as that is now; NULL: what the file says. Reads, checks and opens the
+ * configuration, acquires the sockets and forks the workers, who are not ready yet when this
+ * returns: `news` tells. NULL: findings, and all is as before. */
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
-	const struct digest_list *rehearsed, pool_news_fn *news, struct findings *f);
+	const struct digest_list *rehearsed, const struct generation *again, pool_news_fn *news,
+	struct findings *f);
 /* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */
 void generation_free(struct generation *g);
 struct generation *generation_of(struct pool *p);

@@ -16,6 +16,7 @@
 #include "master/delay.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/renewal.h"
 #include "master/report.h"
 #include "master/watchdog.h"
 #include "net/sock.h"
@@ -35,6 +36,7 @@ struct master {
 	struct reload reload;
 	struct answers answers;
 	struct watchdog watchdog;
+	struct renewal renewal;
 	enum master_state state;
 	sd_event_source *rotation;
 	int64_t rotated_ms; /* when the newest ticket key was made */
@@ -113,6 +115,7 @@ static void on_committed(struct master *m)
 	answers_listen(&m->answers);
 	notify_ready(new_status(m));
 	answers_verdict(&m->answers);
+	renewal_committed(&m->renewal);
 	if (m->state != MASTER_STARTING)
 		return;
 	m->state = MASTER_RUNNING;
@@ -125,6 +128,7 @@ static void on_rejected(struct master *m)
 	if (m->state == MASTER_RUNNING) {
 		notify_ready(new_status(m));
 		answers_verdict(&m->answers);
+		renewal_go_on(&m->renewal);
 		return;
 	}
 	m->code = m->reload.code;
@@ -136,6 +140,9 @@ static void on_news(struct reload *r, enum reload_news news)
 	struct master *m = master_of(r);
 
 	switch (news) {
+	case RELOAD_UNFIT:
+		renewal_unfit(&m->renewal);
+		break;
 	case RELOAD_BEGUN:
 		notify_reloading();
 		break;
@@ -150,6 +157,8 @@ static void on_news(struct reload *r, enum reload_news news)
 			m->state = MASTER_GONE;
 		else if (m->state != MASTER_STARTING)
 			tell_status(m);
+		if (m->state == MASTER_RUNNING)
+			renewal_go_on(&m->renewal);
 		break;
 	}
 }
@@ -163,6 +172,7 @@ static void stop(struct master *m, bool at_once)
 	log_notice(at_once ? "stopping" : "stopping, after what runs");
 	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
 	delay_stop(&m->rotation);
+	renewal_stop(&m->renewal);
 	if (at_once)
 		reload_stop(&m->reload);
 	else
@@ -294,6 +304,7 @@ int master_run(const struct master_options *o)
 		m.code = e.code;
 		goto out;
 	}
+	renewal_init(&m.renewal, m.event, &m.reload, RENEWAL_PERIOD_MS);
 	ao.event = m.event;
 	answers_init(&m.answers, &ao);
 	m.rotated_ms = ticket_ring_rotated_ms(m.reload.ring);
@@ -304,6 +315,7 @@ int master_run(const struct master_options *o)
 out:
 	watchdog_stop(&m.watchdog);
 	delay_stop(&m.rotation);
+	renewal_stop(&m.renewal);
 	reload_done(&m.reload);
 	sd_event_unref(m.event);
 	return m.code;

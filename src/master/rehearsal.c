@@ -192,6 +192,15 @@ static void write_result(int fd, const struct rehearsal_result *result)
 	}
 }
 
+static struct config *prepare(const struct rehearsal_options *o, struct findings *f)
+{
+	if (o->again)
+		return config_prepare_again(o->before, CONFIG_OPEN_TEST, o->ring, f);
+	if (!is_rereadable(o->path, f))
+		return NULL;
+	return config_prepare(o->path, CONFIG_OPEN_TEST, o->ring, f);
+}
+
 __attribute__((noreturn)) static void run_child(const struct rehearsal *r, pid_t master)
 {
 	struct rehearsal_result result = { 0 };
@@ -202,9 +211,7 @@ __attribute__((noreturn)) static void run_child(const struct rehearsal *r, pid_t
 		_exit(0);
 	close_all_but(r->fd, log_journal_fd());
 	buf_init(&result.changes, CHANGES_MAX);
-	c = is_rereadable(r->o.path, &result.findings)
-		    ? config_prepare(r->o.path, CONFIG_OPEN_TEST, r->o.ring, &result.findings)
-		    : NULL;
+	c = prepare(&r->o, &result.findings);
 	if (c) {
 		drop_ids(c);
 		config_handshakes(c, r->o.before, &result.findings);

@@ -8,6 +8,7 @@
 #ifndef LATCH_MASTER_REHEARSAL_H
 #define LATCH_MASTER_REHEARSAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -33,6 +34,7 @@ struct rehearsal_options {
 	const char *path;
 	struct ticket_ring *ring;
 	const struct config *before; /* what serves */
+	bool again;                  /* with the text of `before`, instead of what `path` holds */
 	int64_t limit_ms;
 	rehearsal_fn *done;
 	void *data;

@@ -70,6 +70,7 @@ static void commit(struct reload *r)
 	r->serving = g;
 	r->candidate = NULL;
 	r->code = ERR_NONE;
+	r->unfit.code = ERR_NONE;
 	board_set(r->board->generation, g->number);
 	sockets_apply_backlogs(g->config, g->listener_fds);
 	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
@@ -218,8 +219,8 @@ static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
 	enum err_code code;
 
-	r->candidate =
-		generation_new(&r->shared, r->number + 1, rehearsed, on_pool_news, &r->findings);
+	r->candidate = generation_new(&r->shared, r->number + 1, rehearsed,
+		r->renews ? r->serving : NULL, on_pool_news, &r->findings);
 	log_findings(&r->findings);
 	code = (enum err_code)findings_code(&r->findings);
 	if (!r->candidate) {
@@ -230,17 +231,39 @@ static void prepare(struct reload *r, const struct digest_list *rehearsed)
 	r->number++;
 }
 
+/* What was rehearsed may begin in earnest. */
+static void begin(struct reload *r)
+{
+	forget_verdict(r);
+	r->begun_us = clock_us_now();
+	if (r->serving)
+		r->news(r, RELOAD_BEGUN);
+}
+
+static void on_unfit(struct reload *r, const struct findings *why)
+{
+	err_set(&r->unfit, (enum err_code)findings_code(why), "out of memory");
+	for (size_t i = why->n; i-- > 0;)
+		if (why->v[i].is_error)
+			r->unfit = why->v[i].err;
+	r->news(r, RELOAD_UNFIT);
+}
+
 static void on_rehearsed(void *data, struct rehearsal_result *result)
 {
 	struct reload *r = data;
 
 	r->rehearsal = NULL;
-	if (result->findings.errors) {
+	if (r->renews && result->findings.errors) {
+		on_unfit(r, &result->findings);
+	} else if (result->findings.errors) {
 		r->findings = result->findings;
 		result->findings = (struct findings){ 0 };
 		log_findings(&r->findings);
 		reject(r, (enum err_code)findings_code(&r->findings));
 	} else {
+		if (r->renews)
+			begin(r);
 		buf_append_str(&r->changes, buf_str(&result->changes));
 		prepare(r, &result->digests);
 	}
@@ -254,16 +277,24 @@ static void rehearse(struct reload *r)
 		.path = r->shared.master->config_path,
 		.ring = r->ring,
 		.before = r->serving->config,
+		.again = r->renews,
 		.limit_ms = r->serving->config->reload_ready_ms,
 		.done = on_rehearsed,
 		.data = r,
 	};
+	struct findings f = { 0 };
 	struct err e;
 
 	r->rehearsal = rehearsal_start(&o, &e);
 	if (r->rehearsal)
 		return;
-	findings_error(&r->findings, e.code, NULL, 0, "%s", e.text);
+	findings_error(&f, e.code, NULL, 0, "%s", e.text);
+	if (r->renews) {
+		on_unfit(r, &f);
+		findings_done(&f);
+		return;
+	}
+	r->findings = f;
 	log_findings(&r->findings);
 	reject(r, e.code);
 }
@@ -281,14 +312,21 @@ void reload_begin(struct reload *r)
 				RELOAD_DRAINING_MAX);
 		return;
 	}
-	forget_verdict(r);
 	r->turn++;
-	r->begun_us = clock_us_now();
-	if (!r->serving) {
+	r->renews = false;
+	begin(r);
+	if (r->serving)
+		rehearse(r);
+	else
 		prepare(r, NULL);
-		return;
-	}
-	r->news(r, RELOAD_BEGUN);
+}
+
+void reload_renew(struct reload *r)
+{
+	assert(r->serving && !reload_is_busy(r) && !r->ending);
+	/* Whoever asks for a reload from now on waits for the turn after this one. */
+	r->turn++;
+	r->renews = true;
 	rehearse(r);
 }
 

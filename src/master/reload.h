@@ -12,7 +12,10 @@
  *              +------any error----> (killed) -----------------------------empty-----------> freed
  *
  * Nothing here blocks the event loop while workers start. A reload wanted during one runs once
- * after it; with RELOAD_DRAINING_MAX generations draining it waits for one to end. */
+ * after it; with RELOAD_DRAINING_MAX generations draining it waits for one to end.
+ *
+ * A renewal is a reload of the configuration that serves, whatever its files hold by now, for the
+ * sake of certificates that changed. What its rehearsal finds is no failed reload: nobody asked. */
 #ifndef LATCH_MASTER_RELOAD_H
 #define LATCH_MASTER_RELOAD_H
 
@@ -39,6 +42,7 @@ enum {
 };
 
 enum reload_news {
+	RELOAD_UNFIT,     /* a renewal's rehearsal failed: reload->unfit says why */
 	RELOAD_BEGUN,     /* a reload, not the first start */
 	RELOAD_COMMITTED, /* reload->serving is the new one */
 	RELOAD_REJECTED,  /* reload->code says with which exit code a start would have ended */
@@ -57,6 +61,8 @@ struct reload {
 	struct generation *draining; /* and killed ones, until they are reaped */
 	uint32_t number;             /* of the newest generation there was */
 	bool wanted;                 /* a reload waits for its turn */
+	bool renews;                 /* the transaction, running or last, is a renewal */
+	struct err unfit;            /* why the last renewal came to nothing; code 0: it did not */
 	bool ending;
 	uint64_t turn; /* how many transactions were begun, the start among them */
 	/* Of the last one, until the next begins: */
@@ -72,6 +78,9 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	void (*news)(struct reload *r, enum reload_news news), struct err *e);
 /* The first start, or a reload; news says how it went, possibly before this returns. */
 void reload_begin(struct reload *r);
+/* A renewal; news says how it went, possibly before this returns. Only for whom reload_is_busy()
+ * and reload_is_capped() are false. */
+void reload_renew(struct reload *r);
 /* So many generations drain that a reload has to wait; until when at the latest. */
 bool reload_is_capped(const struct reload *r, time_t *ret_until);
 /* Is a transaction under way? */

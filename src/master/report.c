@@ -52,10 +52,18 @@ static long long seconds_left(const struct generation *g)
 	return us > 0 ? us / 1000000 + 1 : 0;
 }
 
+/* Is the last transaction the start, or running it? */
+static bool is_start(const struct reload *r)
+{
+	bool none = !board_get(r->board->reloads_ok) && !board_get(r->board->reloads_failed);
+
+	return none && (r->ended || !r->serving);
+}
+
 static const char *last_result(const struct reload *r)
 {
 	if (!r->ended)
-		return r->turn > 1 ? "running" : "starting";
+		return is_start(r) ? "starting" : "running";
 	return r->code ? "failed" : "ok";
 }
 
@@ -92,11 +100,22 @@ static bool table_reload(const struct reload *r, struct buf *out)
 	if (r->ended)
 		clock_format_http_date(r->ended, when);
 	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed)\n",
-		       r->turn > 1 ? "last reload" : "started    ", last_result(r),
+		       is_start(r) ? "started    " : "last reload", last_result(r),
 		       *when ? ", " : "", when, board_get(r->board->reloads_ok),
 		       board_get(r->board->reloads_failed)) &&
 	       (!r->code ||
 		       buf_appendf(out, "              %s\n", last_error(r, text, sizeof(text))));
+}
+
+static bool table_unfit(const struct reload *r, struct buf *out)
+{
+	char text[1024];
+
+	return !r->unfit.code ||
+	       buf_appendf(out,
+		       "renewal       the certificate files cannot be served as they are; the last "
+		       "good ones are:\n              %s\n",
+		       err_format(&r->unfit, text, sizeof(text)));
 }
 
 static bool table_traffic(const struct reload *r, struct buf *out)
@@ -193,8 +212,9 @@ static bool table_certificates(const struct reload *r, struct buf *out)
 
 bool report_table(const struct reload *r, struct buf *out)
 {
-	return table_head(r, out) && table_reload(r, out) && table_traffic(r, out) &&
-	       table_workers(r, out) && table_draining(r, out) && table_certificates(r, out);
+	return table_head(r, out) && table_reload(r, out) && table_unfit(r, out) &&
+	       table_traffic(r, out) && table_workers(r, out) && table_draining(r, out) &&
+	       table_certificates(r, out);
 }
 
 /* ---- for the service manager ------------------------------------------------------------- */
@@ -290,12 +310,22 @@ static void json_draining(const struct reload *r, struct json *j)
 	json_array_close(j);
 }
 
+/* Why the certificate files on disk are not what is served; "": they are, or will be soon. */
+static void json_unfit(const struct reload *r, struct json *j)
+{
+	char text[1024] = "";
+
+	if (r->unfit.code)
+		err_format(&r->unfit, text, sizeof(text));
+	json_str(j, "renewal_error", str_of(text));
+}
+
 static void json_last_reload(const struct reload *r, struct json *j)
 {
 	char text[1024];
 
 	json_object_open(j, "last_reload");
-	json_bool(j, "is_start", r->turn <= 1);
+	json_bool(j, "is_start", is_start(r));
 	json_str(j, "result", str_of(last_result(r)));
 	json_int(j, "code", (int)r->code);
 	json_int(j, "ended_seconds", r->ended);
@@ -313,6 +343,7 @@ bool report_json(const struct reload *r, struct buf *out)
 	json_int(&j, "master", getpid());
 	json_bool(&j, "stopping", r->ending);
 	json_last_reload(r, &j);
+	json_unfit(r, &j);
 	json_draining(r, &j);
 	json_certificates(r, &j);
 	json_object_close(&j);

@@ -3,6 +3,7 @@
 #ifndef LATCH_TLS_DIGEST_H
 #define LATCH_TLS_DIGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,9 @@ struct digest_stamp {
 struct digest {
 	char *path; /* owned */
 	unsigned char hash[DIGEST_SIZE];
-	struct digest_stamp stamp; /* zero after digest_list_add(): file_read() sets it */
+	/* Set by file_read(): */
+	bool is_tls;
+	struct digest_stamp stamp;
 };
 
 /* Zero-initialise. */

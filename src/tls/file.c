@@ -116,8 +116,10 @@ int file_read(const char *path, struct digest_list *digests, struct buf *b, stru
 	content = buf_str(b);
 	if (rc == 0 && digests && digest_list_add(digests, path, content.p, content.n) < 0)
 		return say(e, path, "out of memory");
-	if (rc == 0 && digests)
+	if (rc == 0 && digests) {
+		digests->v[digests->n - 1].is_tls = true;
 		digests->v[digests->n - 1].stamp = stamp_of(&st);
+	}
 	return rc;
 }
 

@@ -427,13 +427,13 @@ Test(reload, what_is_not_what_was_rehearsed_is_refused)
 	struct findings f = { 0 };
 
 	start();
-	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, &f));
+	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, NULL, &f));
 	cr_expect_eq(findings_code(&f), ERR_TEMPORARY, "a file that it did not read");
 	cr_expect_str_eq(f.v[0].err.file, config_path);
 	findings_done(&f);
 	digest_list_add(&rehearsed, config_path, "other", 5);
 	digest_list_finish(&rehearsed);
-	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, &f));
+	cr_expect_null(generation_new(&reload.shared, 2, &rehearsed, NULL, NULL, &f));
 	cr_expect_eq(findings_code(&f), ERR_TEMPORARY, "other bytes");
 	findings_done(&f);
 	digest_list_done(&rehearsed);
