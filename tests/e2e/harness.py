@@ -679,14 +679,14 @@ class Peer:
     def _take_until(self, mark):
         while mark not in self.buffer:
             if not self._read_more():
-                raise Truncated(self.buffer)
+                raise Truncated(self.buffer[:200])
         data, self.buffer = self.buffer.split(mark, 1)
         return data
 
     def _take(self, n):
         while len(self.buffer) < n:
             if not self._read_more():
-                raise Truncated(self.buffer)
+                raise Truncated(self.buffer[:200])
         data, self.buffer = self.buffer[:n], self.buffer[n:]
         return data
 
