@@ -68,6 +68,21 @@ static void check_listener_pair(const struct config *c, const struct config_list
 		config_place_of(c, &first->address_text, &first->place).line);
 }
 
+static void check_proxies(
+	const struct config *c, const struct config_listener *l, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &l->proxy_protocol, &l->place);
+
+	if (l->proxy_protocol && !l->ntrusted && l->address.storage.ss_family != AF_UNIX)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"proxy_protocol without trusted: nobody could connect; add the addresses "
+			"of the proxies, trusted = [ \"10.0.0.7\" ]");
+	p = config_place_of(c, &l->trusted, &l->place);
+	if (!l->proxy_protocol && l->ntrusted)
+		findings_warning(
+			f, p.file, p.line, "trusted has no effect without proxy_protocol = true");
+}
+
 static void check_listeners(const struct config *c, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &c->listeners, NULL);
@@ -85,6 +100,7 @@ static void check_listeners(const struct config *c, struct findings *f)
 			findings_error(f, ERR_CONFIG, p.file, p.line,
 				"the name of the listener is empty; expected one that sites can "
 				"refer to");
+		check_proxies(c, l, f);
 		for (size_t k = 0; k < i; k++)
 			check_listener_pair(c, &c->listeners[k], l, f);
 	}

@@ -22,6 +22,7 @@ static void listener_done(struct config_listener *l)
 {
 	free(l->name);
 	free(l->address_text);
+	free(l->trusted);
 	tls_sites_free(l->tls_sites);
 	names_free(l->routes.names);
 }

@@ -45,6 +45,9 @@ struct config_listener {
 	bool tls;
 	struct closing_policy shutdown; /* the global one where the listener has none */
 	int backlog;
+	bool proxy_protocol;
+	struct sock_range *trusted;
+	size_t ntrusted;
 	/* opened: */
 	struct tls_sites *tls_sites; /* NULL on plain */
 	struct route_table routes;

@@ -151,6 +151,7 @@ static const struct {
 	COUNTER(closures, BOARD_CLOSURES),
 	COUNTER(sigpipes, 1),
 	COUNTER(accept_errors, 1),
+	COUNTER(refused, 1),
 #undef COUNTER
 };
 

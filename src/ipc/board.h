@@ -47,6 +47,7 @@ struct board_slot {
 	uint64_t closures[BOARD_CLOSURES]; /* by enum closure of tls/closing */
 	uint64_t sigpipes;
 	uint64_t accept_errors;
+	uint64_t refused; /* connections, before a handshake */
 } __attribute__((aligned(128)));
 
 struct board {

@@ -14,6 +14,7 @@
 #include "config/read.h"
 #include "config/serve.h"
 #include "ipc/board.h"
+#include "ipc/tally.h"
 
 size_t generation_release_sockets(struct generation *g)
 {
@@ -38,6 +39,7 @@ void generation_free(struct generation *g)
 		return;
 	pool_done(&g->pool);
 	generation_release_sockets(g);
+	tally_free(g->tally);
 	free_config(g->config);
 	free(g);
 }
@@ -88,6 +90,7 @@ static int fork_workers(
 				.config = c,
 				.generation = g->number,
 				.listener_fds = g->listener_fds,
+				.tally = g->tally,
 				.ring = c->tls.tickets_enabled ? go->ring : NULL,
 				.uid = is_root ? (uid_t)uid : (uid_t)-1,
 				.gid = is_root ? (gid_t)gid : (gid_t)-1,
@@ -159,7 +162,8 @@ struct generation *generation_new(const struct generation_options *o, uint32_t n
 	for (size_t i = 0; i < g->config->nlisteners; i++)
 		board_add_listener(o->slots->board, g->config->listeners[i].name);
 	g->opened = o->sockets->n - sockets_before;
-	if (fork_workers(g, uid, gid, news, &e) == 0)
+	if ((!g->config->limits.connections_per_address || (g->tally = tally_new(&e))) &&
+		fork_workers(g, uid, gid, news, &e) == 0)
 		return g;
 	findings_error(f, e.code, NULL, 0, "%s", e.text);
 failed:

@@ -15,6 +15,7 @@
 #include "master/slots.h"
 #include "master/sockets.h"
 
+struct tally;
 struct ticket_ring;
 
 /* What all generations share; outlives them. */
@@ -32,7 +33,8 @@ struct generation {
 	void *owner;             /* whatever generation_new()'s caller puts there */
 	uint32_t number;
 	struct config *config;
-	int *listener_fds; /* held; NULL once given back */
+	int *listener_fds;   /* held; NULL once given back */
+	struct tally *tally; /* NULL: connections by address are not limited */
 	struct pool pool;
 	size_t opened; /* sockets that it brought */
 };

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "ipc/board.h"
+#include "protocol/admit.h"
 #include "protocol/exchange.h"
 #include "protocol/h1.h"
 #include "protocol/report.h"
@@ -51,6 +52,7 @@ static void conn_finish(struct conn *c, enum closure how)
 
 	end_protocol(c);
 	report_close(c, how);
+	admit_uncount(c);
 	board_add(env->counters->closures[how], 1);
 	exchange_count_bytes(c);
 	timer_stop(&c->timer);
@@ -125,6 +127,26 @@ void conn_abort(struct conn *c, enum io_status status)
 
 /* ---- states ----------------------------------------------------------------- */
 
+/* When a client that is slower than limits.min_rate has used up its time: each byte buys some. */
+static int64_t rate_deadline(struct conn *c)
+{
+	bool sends = buf_len(&c->session.pending) > 0;
+	enum conn_state state = sends ? CONN_RESPONSE : c->state;
+	uint64_t bytes = state == CONN_BODY ? c->session.bytes_in : c->session.bytes_out;
+	int64_t rate = c->env->limits->min_rate;
+
+	if (rate == 0 || (state != CONN_BODY && state != CONN_RESPONSE))
+		return INT64_MAX;
+	if (c->rate.state != state || c->rate.request != c->requests) {
+		c->rate.state = state;
+		c->rate.request = c->requests;
+		c->rate.bytes = bytes;
+		c->rate.since_ms = clock_ms();
+	}
+	return c->rate.since_ms + CONN_RATE_GRACE_MS +
+	       (int64_t)((double)(bytes - c->rate.bytes) * 1000 / (double)rate);
+}
+
 static int64_t deadline_of(const struct conn *c)
 {
 	const struct conn_timeouts *t = c->env->timeouts;
@@ -132,6 +154,7 @@ static int64_t deadline_of(const struct conn *c)
 	if (buf_len(&c->session.pending) > 0)
 		return t->write_ms;
 	switch (c->state) {
+	case CONN_PROXY:
 	case CONN_HANDSHAKE:
 		return t->handshake_ms;
 	case CONN_IDLE:
@@ -150,18 +173,24 @@ static int64_t deadline_of(const struct conn *c)
 
 void conn_touch(struct conn *c)
 {
-	int64_t span = deadline_of(c);
+	int64_t span = deadline_of(c), at = clock_ms() + span, rate;
 
-	if (span >= 0)
-		timer_set(&c->env->loop->timers, &c->timer, clock_ms() + span);
+	if (span < 0)
+		return;
+	rate = rate_deadline(c);
+	timer_set(&c->env->loop->timers, &c->timer, rate < at ? rate : at);
 }
 
 void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events)
 {
 	/* Waiting for a request and for the rest of its head have one deadline each, which bytes
-	 * that are no content yet do not move; all others start anew. */
-	bool same_wait = state == c->state &&
-			 (state == CONN_HEADER || (state == CONN_IDLE && !(events & LOOP_WRITE)));
+	 * that are no content yet do not move, and so have the beginnings before the first request;
+	 * all others start anew. */
+	bool same_wait = c->state == CONN_PROXY
+				 ? state == CONN_HANDSHAKE
+				 : state == c->state &&
+					   (state == CONN_HEADER ||
+						   (state == CONN_IDLE && !(events & LOOP_WRITE)));
 
 	c->state = state;
 	c->doing = doing;
@@ -236,11 +265,55 @@ static void run_handshake(struct conn *c)
 	}
 }
 
+/* ---- the beginning ---------------------------------------------------------- */
+
+static void refuse(struct conn *c, const char *reason)
+{
+	board_add(c->env->counters->refused, 1);
+	report_peer(c, LOG_LEVEL_INFO, reason);
+	conn_finish(c, CLOSURE_LOCAL);
+}
+
+/* It is known whose the connection is. */
+static void begin(struct conn *c)
+{
+	if (!admit_count(c)) {
+		refuse(c, "refused: its address has limits.connections_per_address already");
+		return;
+	}
+	if (c->listener->context)
+		conn_enter(c, CONN_HANDSHAKE, "shaking hands", LOOP_READ);
+	else
+		conn_enter(c, CONN_IDLE, "waiting for a request", LOOP_READ);
+	if (c->watch.added)
+		return;
+	report_peer(c, LOG_LEVEL_ERROR, "the kernel has no room for another watched descriptor");
+	conn_finish(c, CLOSURE_LOCAL);
+}
+
+static void run_proxy(struct conn *c)
+{
+	const char *reason = NULL;
+
+	switch (admit_read_header(c, &reason)) {
+	case PARSE_DONE:
+		begin(c);
+		break;
+	case PARSE_MORE:
+		break;
+	case PARSE_BAD:
+		refuse(c, reason);
+		break;
+	}
+}
+
 static void on_event(struct watch *w, unsigned events)
 {
 	struct conn *c = (struct conn *)w;
 
-	if (c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_PROXY)
+		run_proxy(c);
+	else if (c->state == CONN_HANDSHAKE)
 		run_handshake(c);
 	else if (c->state == CONN_CLOSING)
 		wait_for_closing(
@@ -251,8 +324,10 @@ static void on_event(struct watch *w, unsigned events)
 
 void conn_stuck(struct conn *c)
 {
-	report_peer(
-		c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
+	report_peer(c, LOG_LEVEL_INFO,
+		clock_ms() >= rate_deadline(c)
+			? "the peer takes less than limits.min_rate; connection cut"
+			: "the peer took nothing within timeouts.write; connection cut");
 	conn_cut(c);
 }
 
@@ -265,6 +340,10 @@ static void on_deadline(struct timer *t)
 		return;
 	}
 	switch (c->state) {
+	case CONN_PROXY:
+		report_peer(c, LOG_LEVEL_INFO, "no PROXY header within timeouts.handshake");
+		conn_finish(c, CLOSURE_TIMEOUT);
+		break;
 	case CONN_HANDSHAKE:
 		handshake_ended(
 			c, "timeout", "not finished within timeouts.handshake", CLOSURE_TIMEOUT);
@@ -289,6 +368,7 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 	const struct sockaddr_storage *peer)
 {
 	struct conn *c = calloc(1, sizeof *c);
+	const char *reason;
 
 	if (!c || session_open(&c->session, &env->io, fd, listener->context, true)) {
 		free(c);
@@ -313,29 +393,38 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 	board_add(env->counters->connections, 1);
 	board_add(env->counters->accepted[listener->place], 1);
 	board_set(env->counters->live, env->live);
-	if (listener->context)
-		conn_enter(c, CONN_HANDSHAKE, "shaking hands", LOOP_READ);
+	if (admit_expects_header(c, &reason))
+		conn_enter(c, CONN_PROXY, "reading a PROXY header", LOOP_READ);
+	else if (reason)
+		refuse(c, reason);
 	else
-		conn_enter(c, CONN_IDLE, "waiting for a request", LOOP_READ);
-	if (c->watch.added)
-		return true;
-	report_peer(c, LOG_LEVEL_ERROR, "the kernel has no room for another watched descriptor");
-	conn_finish(c, CLOSURE_LOCAL);
-	return false;
+		begin(c);
+	return true;
+}
+
+/* Between requests, with nothing of the next one here and nothing of the last one left? */
+static bool is_idle(const struct conn *c)
+{
+	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0;
+}
+
+static bool kernel_has_input(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 /* Has nothing of a request come, neither to us nor to the kernel, for this long? */
 static bool is_silent(const struct conn *c, int64_t idle_ms)
 {
 	const struct conn_timeouts *t = c->env->timeouts;
-	char byte;
 
-	if (c->state == CONN_HANDSHAKE)
-		return c->session.bytes_in == 0 &&
+	if (c->state == CONN_PROXY || c->state == CONN_HANDSHAKE)
+		return c->session.bytes_in == 0 && buf_len(&c->h1.in) == 0 &&
 		       clock_ms() >= c->timer.deadline_ms - t->handshake_ms + idle_ms;
-	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0 &&
-	       clock_ms() >= c->timer.deadline_ms - t->idle_ms + idle_ms &&
-	       recv(c->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+	return is_idle(c) && clock_ms() >= c->timer.deadline_ms - t->idle_ms + idle_ms &&
+	       !kernel_has_input(c);
 }
 
 void conn_close_idle(struct conn_env *env, int64_t idle_ms)
@@ -346,11 +435,41 @@ void conn_close_idle(struct conn_env *env, int64_t idle_ms)
 		next = c->next;
 		if (!is_silent(c, idle_ms))
 			continue;
-		if (c->state == CONN_HANDSHAKE)
+		if (c->state == CONN_PROXY || c->state == CONN_HANDSHAKE)
 			conn_finish(c, CLOSURE_LOCAL);
 		else
 			conn_close(c);
 	}
+}
+
+/* Longest idle first; a deadline that is sooner has run for longer. */
+static void insert_idle(struct conn *idle[CONN_SHED_MAX], unsigned *n, struct conn *c)
+{
+	unsigned at = *n < CONN_SHED_MAX ? (*n)++ : CONN_SHED_MAX;
+
+	for (; at > 0 && idle[at - 1]->timer.deadline_ms > c->timer.deadline_ms; at--)
+		if (at < CONN_SHED_MAX)
+			idle[at] = idle[at - 1];
+	if (at < CONN_SHED_MAX)
+		idle[at] = c;
+}
+
+unsigned conn_shed_idle(struct conn_env *env)
+{
+	struct conn *idle[CONN_SHED_MAX];
+	unsigned n = 0, shed = 0;
+
+	for (struct conn *c = env->all; c; c = c->next)
+		if (is_idle(c))
+			insert_idle(idle, &n, c);
+	for (unsigned i = 0; i < n; i++) {
+		if (kernel_has_input(idle[i]))
+			continue;
+		session_send_close(&idle[i]->session);
+		conn_finish(idle[i], CLOSURE_LOCAL);
+		shed++;
+	}
+	return shed;
 }
 
 void conn_close_all(struct conn_env *env)

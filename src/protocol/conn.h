@@ -1,14 +1,16 @@
 /* One accepted connection, from accept to close: its budget, its deadlines, its protocol.
  *
- *   HANDSHAKE --> IDLE <--> HEADER --> BODY --> RESPONSE
- *       |          | ^         |         |       |  |
- *       |          | +---------|---------|-------+  |
- *       v          v           v         v          v
- *    CLOSING (tls/closing decides how) --> gone: one close event, counters on the board
+ *    PROXY ----> HANDSHAKE --> IDLE <--> HEADER --> BODY --> RESPONSE
+ *       |            |          | ^         |         |       |  |
+ *       |            |          | +---------|---------|-------+  |
+ *       |            v          v           v         v          v
+ *       |         CLOSING (tls/closing decides how) --+
+ *       +---------------------------------------------+--> gone: one close event, counters
  *
- * IDLE: no byte of the next request is here; HEADER: some are; BODY: its content is read and
- * dropped; RESPONSE: its response waits for the socket. Each state has a deadline, and none of
- * them can be left without conn_close_*(). `doing` names the station in every log line. */
+ * PROXY: the header of a proxy is awaited, where the listener takes them (protocol/admit). IDLE: no
+ * byte of the next request is here; HEADER: some are; BODY: its content is read and dropped;
+ * RESPONSE: its response waits for the socket. Each state has a deadline, and none of them can be
+ * left without conn_close_*(). `doing` names the station in every log line. */
 #ifndef LATCH_PROTOCOL_CONN_H
 #define LATCH_PROTOCOL_CONN_H
 
@@ -27,7 +29,9 @@
 struct board;
 struct board_slot;
 struct filecache;
+struct sock_range;
 struct ssl_ctx_st;
+struct tally;
 
 struct conn_timeouts {
 	int64_t handshake_ms; /* from accept, in all */
@@ -42,11 +46,15 @@ struct conn_limits {
 	struct head_limits head;
 	int64_t body_size;
 	uint64_t requests_per_connection; /* 0: no limit */
+	unsigned connections_per_address; /* of all workers of the generation; 0: no limit */
+	int64_t min_rate;                 /* bytes a second of a body or response; 0: any */
 };
 
 enum {
 	CONN_OUTPUT_MAX = 64 * 1024, /* head and content that are sealed and sent at a time */
 	CONN_HEAD_MAX = 16 * 1024,   /* the head of a response */
+	CONN_RATE_GRACE_MS = 5000,   /* before limits.min_rate counts */
+	CONN_SHED_MAX = 16,          /* idle connections that conn_shed_idle() ends at a time */
 };
 
 /* What the worker knows of a listener that connections need; borrowed by them. */
@@ -57,6 +65,9 @@ struct conn_listener {
 	void *routes; /* for route_fn */
 	unsigned port;
 	unsigned place; /* board_listener() of it */
+	bool proxy_protocol;
+	const struct sock_range *trusted; /* who may send a PROXY header */
+	size_t ntrusted;
 };
 
 /* What all connections of a worker share; part of struct worker. */
@@ -65,6 +76,7 @@ struct conn_env {
 	struct session_env io;
 	const struct board *board;
 	struct board_slot *counters; /* the worker's own slot */
+	struct tally *tally;         /* NULL: connections by address are not limited */
 	const struct conn_timeouts *timeouts;
 	const struct conn_limits *limits;
 	struct filecache *files;
@@ -105,7 +117,15 @@ struct conn_h1 {
 	bool keep_alive; /* after the response under way */
 };
 
-enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEADER, CONN_BODY, CONN_RESPONSE, CONN_CLOSING };
+enum conn_state {
+	CONN_PROXY,
+	CONN_HANDSHAKE,
+	CONN_IDLE,
+	CONN_HEADER,
+	CONN_BODY,
+	CONN_RESPONSE,
+	CONN_CLOSING
+};
 
 struct conn {
 	struct watch watch; /* first: the loop gives it back */
@@ -122,6 +142,12 @@ struct conn {
 	struct stream
 		*streams; /* requests being served, the last one first; HTTP/1.1: one or none */
 	bool timed_out;   /* a deadline of ours is why it ends */
+	bool counted;     /* in env->tally */
+	struct {          /* since when, and from which byte on, limits.min_rate counts */
+		enum conn_state state;
+		uint64_t request, bytes;
+		int64_t since_ms;
+	} rate;
 	uint64_t requests;
 	uint64_t content_sent;
 	uint64_t bytes_counted; /* of session.bytes_out, on the board */
@@ -138,6 +164,9 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 /* Ends connections that have been idle or silent (nothing of a request has come, not even to the
  * kernel) for at least `idle_ms`, with close_notify. */
 void conn_close_idle(struct conn_env *env, int64_t idle_ms);
+/* Ends at once, with close_notify, up to CONN_SHED_MAX of the connections that have been idle for
+ * longest, to make room; how many. */
+unsigned conn_shed_idle(struct conn_env *env);
 /* Ends every connection now, as far as the socket takes it. */
 void conn_close_all(struct conn_env *env);
 

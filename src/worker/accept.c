@@ -49,17 +49,16 @@ static void poke(struct accept *a, unsigned slot)
 
 static void review(struct accept *a)
 {
-	bool full = a->exhausted || a->env->live >= a->env->limits->connections;
 	unsigned relief;
 
 	if (!a->started)
 		return;
-	if (!full && board_gate(a->env->board, a->inherit->slot, a->stuck, &relief)) {
+	if (!a->full && board_gate(a->env->board, a->inherit->slot, a->stuck, &relief)) {
 		if (!a->inside)
 			enter(a);
 	} else if (a->inside) {
 		leave(a);
-		if (!full)
+		if (!a->full)
 			poke(a, relief);
 	}
 }
@@ -67,10 +66,9 @@ static void review(struct accept *a)
 static void on_relief_due(struct timer *t)
 {
 	struct accept *a = (struct accept *)((char *)t - offsetof(struct accept, relief_due));
-	bool full = a->exhausted || a->env->live >= a->env->limits->connections;
 	unsigned relief;
 
-	if (!a->started || a->inside || full ||
+	if (!a->started || a->inside || a->full ||
 		board_get(a->env->board->slot[a->relief].turns) != a->relief_turns)
 		return;
 	log_debug("worker %u does not answer; doing without it", a->relief);
@@ -92,7 +90,9 @@ static void accept_failed(struct accept *a, const struct accept_listener *l, int
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		a->exhausted = true;
+		if (conn_shed_idle(a->env) > 0) /* the listener will call again */
+			return;
+		a->full = true;
 		break;
 	default:
 		break;
@@ -100,16 +100,20 @@ static void accept_failed(struct accept *a, const struct accept_listener *l, int
 	board_add(a->env->counters->accept_errors, 1);
 	if (log_rate_pass(&a->trouble))
 		log_error("cannot accept on %s: %s%s", l->conn.name, strerror(errnum),
-			a->exhausted ? "; pausing until a connection ends (raise LimitNOFILE=)"
-				     : "");
+			a->full ? "; pausing until a connection ends (raise LimitNOFILE=)" : "");
 }
 
 static bool accept_one(struct accept *a, struct accept_listener *l)
 {
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof peer;
-	int fd = sock_accept(l->watch.fd, &peer, &len);
+	int fd;
 
+	if (a->env->live >= a->env->limits->connections && conn_shed_idle(a->env) == 0) {
+		a->full = true;
+		return false;
+	}
+	fd = sock_accept(l->watch.fd, &peer, &len);
 	if (fd < 0) {
 		accept_failed(a, l, errno);
 		return false;
@@ -169,6 +173,9 @@ int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const
 		l->conn.routes = (void *)(uintptr_t)&c->routes;
 		l->conn.place = board_listener(in->board, c->name);
 		l->conn.port = sock_local_port(l->watch.fd);
+		l->conn.proxy_protocol = c->proxy_protocol;
+		l->conn.trusted = c->trusted;
+		l->conn.ntrusted = c->ntrusted;
 	}
 	a->poke.fd = in->pokes[in->slot];
 	a->poke.fn = on_poke;
@@ -211,20 +218,19 @@ void accept_stop(struct accept *a)
 
 void accept_connection_gone(struct accept *a)
 {
-	a->exhausted = false;
+	a->full = false;
 	if (!a->inside)
 		review(a);
 }
 
 void accept_tick(struct accept *a)
 {
-	a->exhausted = false;
+	a->full = false;
 	review(a);
 	if (!a->started || a->inside)
 		return;
 	/* Somebody should have come and has not. */
 	for (size_t i = 0; i < a->nlisteners; i++)
-		while (a->env->live < a->env->limits->connections &&
-			accept_one(a, &a->listeners[i]))
+		while (accept_one(a, &a->listeners[i]))
 			;
 }

@@ -1,7 +1,7 @@
 /* New connections from the shared listeners, fairly: a worker that has more than its share leaves
  * the listeners to the others (the gate of ipc/board).
  *
- *            too many, at the limit, out of descriptors
+ *            more than its share; no room, and nobody idle to make it
  *   INSIDE <============================================> OUTSIDE
  *            a connection ended, a poke, the tick, a relief that is stuck
  *
@@ -36,9 +36,9 @@ struct accept {
 	struct accept_listener *listeners;
 	size_t nlisteners;
 	struct watch poke;
-	bool started;    /* between accept_start() and accept_stop() */
-	bool inside;     /* the listeners are watched */
-	bool exhausted;  /* no descriptors: out until a connection ends or the tick */
+	bool started; /* between accept_start() and accept_stop() */
+	bool inside;  /* the listeners are watched */
+	bool full; /* at the limit or out of descriptors: out until a connection ends or the tick */
 	unsigned relief; /* who was poked, and its turns at that time */
 	uint64_t relief_turns;
 	struct timer relief_due;

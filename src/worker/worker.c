@@ -20,6 +20,7 @@
 #include "handler/filecache.h"
 #include "ipc/board.h"
 #include "ipc/channel.h"
+#include "ipc/tally.h"
 #include "worker/confine.h"
 #include "worker/state.h"
 
@@ -233,6 +234,9 @@ static int set_up(struct worker *w, struct err *e)
 	w->env.loop = &w->loop;
 	w->env.board = w->inherit->board;
 	w->env.counters = &w->inherit->board->slot[w->inherit->slot];
+	w->env.tally = w->inherit->tally;
+	if (w->env.tally)
+		tally_clear(w->env.tally, w->inherit->slot);
 	w->env.timeouts = &c->timeouts;
 	w->env.limits = &w->limits;
 	w->env.route = route_serve;

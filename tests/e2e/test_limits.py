@@ -80,9 +80,13 @@ class Connections(TestCase):
             files={"a.txt": b"A"},
         ) as d:
             held = [d.peer() for _ in range(4)]
-            waiting = d.peer(handshake=False)  # in the queue of the kernel
             for p in held:
                 self.assertEqual(p.request("/a.txt").status, 200)
+                p.send(b"GET ")  # not idle
+            waiting = d.peer(handshake=False)  # in the queue of the kernel
+            for p in held:
+                p.send(b"/a.txt HTTP/1.1\r\nHost: localhost\r\n\r\nGET ")
+                self.assertEqual(p.read_response().status, 200)
             held.pop().half_close()
             waiting.handshake()
             self.assertEqual(waiting.request("/a.txt").status, 200)

@@ -197,10 +197,7 @@ Test(read, directives_of_later_issues_are_unknown)
 		"tls = { session_cache = \"0\"; };",
 		"tls = { ktls = \"off\"; };",
 		"tls = { tickets = { secret_file = \"\"; }; };",
-		"limits = { min_rate = \"0\"; };",
-		"limits = { connections_per_address = 0; };",
 		"listeners = ( { address = \"*:1\"; http2 = true; } );",
-		"listeners = ( { address = \"*:1\"; proxy_protocol = false; } );",
 		"sites = ( { names = []; client_auth = { }; } );",
 		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; "
 		"listing = "
