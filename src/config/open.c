@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/names.h"
+#include "config/credential.h"
 #include "config/judge.h"
 #include "config/logs.h"
 #include "config/open_tls.h"
@@ -253,6 +254,7 @@ void config_open(
 	bool known = config_ids(c, &uid, &gid, mode == CONFIG_OPEN_TEST ? f : NULL) == 0 ||
 		     (mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
 
+	credential_resolve_all(c, f);
 	open_roots(c, f);
 	pages_read(c, f);
 	logs_collect(c, f);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/names.h"
+#include "config/credential.h"
 #include "config/table.h"
 #include "tls/facts.h"
 
@@ -141,12 +142,18 @@ static void open_context(struct config *c, struct config_site *site,
 	warn_names(c, site, f);
 }
 
+/* What is not was reported already. */
 static bool is_complete(const struct config *c, const struct config_site *site)
 {
-	for (size_t i = 0; !c->serve_pem && i < site->npairs; i++)
-		if (!site->pairs[i].certificate || !site->pairs[i].certificate[0])
-			return false; /* reported already */
-	return site->npairs > 0;
+	bool complete = site->npairs > 0 && !credential_is(site->passphrase_file);
+
+	for (size_t i = 0; !c->serve_pem && i < site->npairs; i++) {
+		const struct config_pair *p = &site->pairs[i];
+
+		complete = complete && p->certificate && p->certificate[0] &&
+			   !credential_is(p->certificate) && !credential_is(p->private_key);
+	}
+	return complete;
 }
 
 void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)

@@ -246,6 +246,7 @@ const char *table_type_name(const struct directive *d)
 		[DIRECTIVE_WORD] = "word",
 		[DIRECTIVE_STRING] = "string",
 		[DIRECTIVE_PATH] = "path",
+		[DIRECTIVE_SECRET] = "path or credential",
 		[DIRECTIVE_STRINGS] = "list of strings",
 		[DIRECTIVE_RANGES] = "list of address ranges",
 		[DIRECTIVE_ADDRESS] = "address",
@@ -264,6 +265,7 @@ const char *table_expected(const struct directive *d, char *dst, size_t size)
 		[DIRECTIVE_RANGES] = "a list of address ranges such as [ \"10.0.0.0/8\", \"::1\" ]",
 		[DIRECTIVE_STRING] = "a string in quotes",
 		[DIRECTIVE_PATH] = "a path in quotes",
+		[DIRECTIVE_SECRET] = "a path, or \"credential:NAME\", in quotes",
 		[DIRECTIVE_ADDRESS] = "an address in quotes, such as \"*:443\"",
 	};
 	const char *example = d->def && d->def[0] == '"' ? d->def : "\"2s\"";

@@ -20,6 +20,7 @@ enum directive_type {
 	DIRECTIVE_WORD,     /* char *, one of the words of `unit` */
 	DIRECTIVE_STRING,   /* char * */
 	DIRECTIVE_PATH,     /* char *, made absolute; "" stays "" */
+	DIRECTIVE_SECRET,   /* the same, or "credential:NAME", see config/credential */
 	DIRECTIVE_STRINGS,  /* char ** and size_t */
 	DIRECTIVE_RANGES,   /* struct sock_range * and size_t */
 	DIRECTIVE_ADDRESS,  /* char * and struct sock_address */

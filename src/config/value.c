@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/credential.h"
+
 static void *field(void *base, size_t offset)
 {
 	return (char *)base + offset;
@@ -115,7 +117,7 @@ static int set_text(const struct config *c, const struct directive *d, const str
 		return fail_at(d, t, f);
 	if (d->type == DIRECTIVE_WORD && table_word_index(d->unit, str_of(t->text)) < 0)
 		return fail_at(d, t, f);
-	if (d->type == DIRECTIVE_PATH) {
+	if (d->type == DIRECTIVE_PATH || (d->type == DIRECTIVE_SECRET && !credential_is(t->text))) {
 		path = absolute(c, t->text);
 		r = path ? store_string(base, d->offset, path) : -1;
 		free(path);
@@ -256,6 +258,7 @@ int value_set(const struct config *c, const struct directive *d, const struct tr
 	case DIRECTIVE_STRING:
 	case DIRECTIVE_WORD:
 	case DIRECTIVE_PATH:
+	case DIRECTIVE_SECRET:
 		return set_text(c, d, t, base, f);
 	case DIRECTIVE_ADDRESS:
 		return set_address(d, t, base, f);

@@ -8,7 +8,7 @@ import ssl
 import time
 import unittest
 
-from harness import DEFAULT_CONFIG, Latchd, TestCase, VARIANT, certificates
+from harness import DEFAULT_CONFIG, Latchd, TestCase, VARIANT, certificates, latchd, scratch
 
 CONFIG = DEFAULT_CONFIG.replace("@CERTS@/ecdsa.pem", "@DIR@/tls/cert.pem").replace(
     "@CERTS@/ecdsa.key", "@DIR@/tls/key.pem"
@@ -166,6 +166,21 @@ class Renewal(TestCase):
             shutil.copy(certificates() / "passphrase", d.tls / "passphrase")
             d.wait_generation(2)
             self.assertEqual(d.served(), der("rsa"))
+
+
+class Credentials(TestCase):
+    def test_a_key_comes_from_the_service_manager(self):
+        config = CONFIG.replace("@DIR@/tls/key.pem", "credential:site.key")
+        given = scratch()
+        shutil.copy(certificates() / "ecdsa.key", given / "site.key")
+        with Renewing(config=config, env={"CREDENTIALS_DIRECTORY": str(given)}) as d:
+            self.assertEqual(d.served(), der("ecdsa"))
+            done = latchd("-t", "-c", d.config)
+            self.assertEqual(done.returncode, 78)
+            self.assertIn("$CREDENTIALS_DIRECTORY is not set", done.stderr)
+            printed = latchd("-T", "-c", d.config)
+            self.assertEqual(printed.returncode, 0, printed.stderr)
+            self.assertIn('"credential:site.key"', printed.stdout)
 
 
 class OnlyCertificates(TestCase):
