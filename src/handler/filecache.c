@@ -197,39 +197,101 @@ static int watch_file(struct filecache *c, int fd)
 		c->watch.fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
 }
 
-static bool read_content(struct file *f)
+static struct file_id id_of(const struct stat *st)
 {
-	size_t done = 0;
-
-	f->content = malloc(f->size ? f->size : 1);
-	if (!f->content)
-		return false;
-	while (done < f->size) {
-		ssize_t n = pread(f->fd, f->content + done, f->size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			errno = n < 0 ? errno : EIO;
-			return false;
-		}
-		done += (size_t)n;
-	}
-	return true;
+	return (struct file_id){ st->st_dev, st->st_ino, (uint64_t)st->st_size, st->st_mtim.tv_sec,
+		st->st_mtim.tv_nsec };
 }
 
-static bool describe(struct file *f, struct str name)
+static bool is_same(const struct file_id *a, const struct file_id *b)
 {
+	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+	       a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
+}
+
+/* Is the open file what it was? The kernel sets the time of a change before the first new byte can
+ * be read, so bytes that were read before this said yes are of the old content. */
+static bool is_unchanged(const struct file *f)
+{
+	struct file_id now;
 	struct stat st;
 
 	if (fstat(f->fd, &st))
 		return false;
-	f->size = (uint64_t)st.st_size;
-	f->mtime = st.st_mtim.tv_sec;
-	f->media = media_type(name);
-	precond_format_etag(f->etag, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, f->size);
-	clock_format_http_date(st.st_mtim.tv_sec, f->last_modified);
+	now = id_of(&st);
+	return is_same(&now, &f->id);
+}
+
+ssize_t filecache_read(const struct file *f, uint64_t offset, void *p, size_t n)
+{
+	ssize_t got;
+
+	if (offset >= f->size)
+		return 0;
+	if (n > f->size - offset)
+		n = (size_t)(f->size - offset);
+	if (f->content) {
+		memcpy(p, f->content + offset, n);
+		return (ssize_t)n;
+	}
+	do
+		got = pread(f->fd, p, n, (off_t)offset);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -1;
+	if (got > 0 && is_unchanged(f))
+		return got;
+	errno = ESTALE;
+	return -1;
+}
+
+static bool read_content(struct file *f)
+{
+	char *content = malloc(f->size ? f->size : 1);
+	size_t done = 0;
+
+	if (!content)
+		return false;
+	while (done < f->size) {
+		ssize_t n = filecache_read(f, done, content + done, f->size - done);
+
+		if (n < 0) {
+			free(content);
+			return false;
+		}
+		done += (size_t)n;
+	}
+	f->content = content;
 	return true;
+}
+
+static void describe(struct file *f, const struct stat *st, struct str name)
+{
+	f->id = id_of(st);
+	f->size = f->id.size;
+	/* A file from the future was modified now (RFC 9110 section 8.8.2.1). */
+	f->mtime = st->st_mtim.tv_sec < clock_wall() ? st->st_mtim.tv_sec : clock_wall();
+	f->media = media_type(name);
+	precond_format_etag(f->etag, st->st_mtim.tv_sec, st->st_mtim.tv_nsec, f->size);
+	clock_format_http_date(f->mtime, f->last_modified);
+}
+
+/* What an entry is made of, small content included. A file that is being written is looked at again
+ * a few times. */
+static bool take_in(struct file *f, struct str name)
+{
+	struct stat st;
+
+	for (int tries = 0; tries < 4; tries++) {
+		if (fstat(f->fd, &st))
+			return false;
+		describe(f, &st, name);
+		if (f->size > FILECACHE_SMALL || read_content(f))
+			return true;
+		if (errno != ESTALE)
+			return false;
+	}
+	return false;
 }
 
 static void remember(
@@ -254,14 +316,36 @@ static void remember(
 		forget(c, c->oldest);
 }
 
+/* The entry that is looked up anew: it stands as it is if nothing changed. */
+static struct file *renew(struct filecache *c, struct file *old, int fd)
+{
+	struct file_id id;
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return NULL;
+	id = id_of(&st);
+	if (!is_same(&id, &old->id))
+		return NULL;
+	close(fd);
+	old->checked_ms = clock_ms();
+	unlink_use(c, old);
+	link_newest(c, old);
+	old->holders++;
+	return old;
+}
+
 struct file *filecache_add(
 	struct filecache *c, const void *root, struct str path, int fd, bool keep)
 {
 	uint32_t hash = hash_key(root, path);
-	struct file *old = find_any(c, root, path, hash), *f = calloc(1, sizeof *f);
+	struct file *old = find_any(c, root, path, hash), *f;
 
+	if (old && keep && (f = renew(c, old, fd)))
+		return f;
 	if (old)
 		forget(c, old);
+	f = calloc(1, sizeof *f);
 	if (!f) {
 		close(fd);
 		errno = ENOMEM;
@@ -270,7 +354,7 @@ struct file *filecache_add(
 	f->fd = fd;
 	/* Watched before it is looked at, so that no change between the two goes unseen. */
 	f->watch = keep ? watch_file(c, fd) : -1;
-	if (!describe(f, path) || (f->size <= FILECACHE_SMALL && !read_content(f))) {
+	if (!take_in(f, path)) {
 		int saved = errno;
 
 		file_free(f);

@@ -1,14 +1,15 @@
 /* What a worker remembers of the files it serves, so that a hot request costs no path look-up: the
  * open file or its small content, its validators and fields. Bounded in entries and bytes.
  *
- * An entry is dropped as soon as its file changes (inotify on the file), and looked up anew once it
- * is older than a second (for changes further up: directories renamed, links, mounts, network file
- * systems). Who holds an entry keeps what it was when the response began. */
+ * An entry is dropped as soon as its file changes (inotify on the file), and its path is looked up
+ * anew once that was a second ago (for changes further up: directories renamed, links, mounts,
+ * network file systems). Who holds an entry keeps what it was when the response began. */
 #ifndef LATCH_HANDLER_FILECACHE_H
 #define LATCH_HANDLER_FILECACHE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -24,6 +25,12 @@ enum {
 };
 
 struct filecache;
+
+/* What tells one content of a file from another. */
+struct file_id {
+	uint64_t device, inode, size;
+	int64_t mtime_s, mtime_ns;
+};
 
 /* One file. Immutable while held, but for the list pointers. */
 struct file {
@@ -41,7 +48,8 @@ struct file {
 	int fd; /* -1 when content is in memory */
 	char *content;
 	uint64_t size;
-	time_t mtime;
+	struct file_id id;
+	time_t mtime;     /* as told: never later than now */
 	struct str media; /* static */
 	char etag[ETAG_SIZE];
 	char last_modified[30];
@@ -63,5 +71,8 @@ struct file *filecache_find(struct filecache *c, const void *root, struct str pa
 struct file *filecache_add(
 	struct filecache *c, const void *root, struct str path, int fd, bool keep);
 void filecache_release(struct filecache *c, struct file *f);
+/* Content from `offset` on, at most n bytes of it; 0 at its end, -1 with errno when it is not what
+ * it was any more (ESTALE): not a byte of a later content is ever given. */
+ssize_t filecache_read(const struct file *f, uint64_t offset, void *p, size_t n);
 
 #endif

@@ -2,43 +2,12 @@
  * decides conditions and ranges. */
 #include "handler/files.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/buf.h"
+#include "handler/content.h"
 #include "handler/lookup.h"
 #include "http/precond.h"
-
-/* Content of a held file, or the hold alone for content in memory. */
-struct file_source {
-	struct source source; /* first */
-	struct filecache *cache;
-	struct file *file;
-	uint64_t offset;
-};
-
-static ssize_t source_read(struct source *source, void *p, size_t n)
-{
-	struct file_source *s = (struct file_source *)source;
-	ssize_t got;
-
-	do
-		got = pread(s->file->fd, p, n, (off_t)s->offset);
-	while (got < 0 && errno == EINTR);
-	if (got > 0)
-		s->offset += (uint64_t)got;
-	return got;
-}
-
-static void source_close(struct source *source)
-{
-	struct file_source *s = (struct file_source *)source;
-
-	filecache_release(s->cache, s->file);
-}
-
-/* ---- answering -------------------------------------------------------------- */
 
 /* To the same path with a slash, so that relative links work. One leading slash, whatever came, or
  * "//host/" would lead elsewhere. */
@@ -87,43 +56,16 @@ static void reply_unsatisfiable(struct stream *s, uint64_t size)
 	stream_reply_error(s, 416);
 }
 
-/* The file's bytes from `first` on, `length` of them; the hold goes with the source. */
-static bool give_content(struct stream *s, struct file *f, uint64_t first, uint64_t length)
-{
-	struct file_source *source = arena_alloc(&s->arena, sizeof *source);
-
-	if (!source)
-		return false;
-	*source = (struct file_source){ { source_read, source_close }, s->files, f, first };
-	if (f->content)
-		s->response.memory = (struct str){ f->content + first, length };
-	s->response.source = &source->source;
-	s->response.has_length = true;
-	s->response.length = length;
-	return true;
-}
-
 /* 200 or 206. False: out of memory. */
-static bool reply_content(
-	struct stream *s, struct file *f, bool part, uint64_t first, uint64_t last)
+static bool reply_content(struct stream *s, const struct files_options *o, struct file *f,
+	const struct range *ranges, unsigned n)
 {
-	uint64_t length = part ? last - first + 1 : f->size;
-
-	if (part) {
-		char *text = arena_alloc(&s->arena, 72);
-
-		if (!text)
-			return false;
-		snprintf(text, 72, "bytes %llu-%llu/%llu", (unsigned long long)first,
-			(unsigned long long)last, (unsigned long long)f->size);
-		stream_add_field(s, STR("Content-Range"), str_of(text));
-	}
-	stream_add_field(s, STR("Content-Type"), f->media);
-	add_validators(s, f);
-	stream_add_field(s, STR("Accept-Ranges"), STR("bytes"));
-	if (!give_content(s, f, part ? first : 0, length))
+	if (!content_give(s, f, ranges, n))
 		return false;
-	stream_reply(s, part ? 206 : 200);
+	add_validators(s, f);
+	add_cache_control(s, o);
+	stream_add_field(s, STR("Accept-Ranges"), STR("bytes"));
+	stream_reply(s, n > 0 ? 206 : 200);
 	return true;
 }
 
@@ -131,8 +73,8 @@ static bool reply_content(
 static bool reply_file(struct stream *s, const struct files_options *o, struct file *f)
 {
 	struct validators v = { str_of(f->etag), f->mtime };
-	uint64_t first = 0, last = 0;
-	enum range_result range;
+	struct range ranges[RANGES_MAX];
+	unsigned n;
 
 	switch (precond_evaluate(&s->request, &v)) {
 	case PRECOND_NOT_MODIFIED:
@@ -149,15 +91,12 @@ static bool reply_file(struct stream *s, const struct files_options *o, struct f
 	case PRECOND_PASS:
 		break;
 	}
-	range = precond_range(&s->request, &v, f->size, &first, &last);
-	if (range == RANGE_UNSATISFIABLE) {
+	if (precond_ranges(&s->request, &v, f->size, ranges, &n) == RANGE_UNSATISFIABLE) {
 		reply_unsatisfiable(s, f->size);
 		return false;
 	}
-	if (reply_content(s, f, range == RANGE_PART, first, last)) {
-		add_cache_control(s, o);
+	if (reply_content(s, o, f, ranges, n))
 		return true;
-	}
 	stream_discard_reply(s);
 	stream_reply_error(s, 500);
 	return false;

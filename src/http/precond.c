@@ -91,7 +91,8 @@ enum precond precond_evaluate(const struct request *req, const struct validators
 	return PRECOND_PASS;
 }
 
-/* RFC 9110 section 13.1.5: the strong comparison, or the very date. */
+/* RFC 9110 section 13.1.5: the strong comparison, or the very date. A date is a strong validator
+ * only when its second is over, so that no later change can have the same (section 8.8.2.2). */
 static bool if_range_holds(const struct fields *f, const struct validators *v)
 {
 	struct str value = fields_get(f, FIELD_IF_RANGE);
@@ -101,7 +102,8 @@ static bool if_range_holds(const struct fields *f, const struct validators *v)
 		return true;
 	if (value.n > 0 && *value.p == '"')
 		return f->count[FIELD_IF_RANGE] == 1 && str_eq(value, v->etag);
-	return get_date(f, FIELD_IF_RANGE, &date) && date == v->last_modified;
+	return get_date(f, FIELD_IF_RANGE, &date) && date == v->last_modified &&
+	       date < clock_wall();
 }
 
 /* Takes decimal digits off; a number that is too large becomes the largest. False: there are none.
@@ -120,21 +122,18 @@ static bool take_number(struct str *s, uint64_t *ret)
 }
 
 /* The last `n` bytes. */
-static enum range_result resolve_suffix(
-	uint64_t n, uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
+static enum range_result resolve_suffix(uint64_t n, uint64_t size, struct range *ret)
 {
 	if (n == 0)
 		return RANGE_UNSATISFIABLE;
 	if (size == 0) /* satisfiable, but there is no byte to name */
 		return RANGE_WHOLE;
-	*ret_first = n < size ? size - n : 0;
-	*ret_last = size - 1;
+	*ret = (struct range){ n < size ? size - n : 0, size - 1 };
 	return RANGE_PART;
 }
 
 /* "first-", "first-last" or "-suffix" (RFC 9110 section 14.1.2). */
-static enum range_result resolve(
-	struct str spec, uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
+static enum range_result resolve(struct str spec, uint64_t size, struct range *ret)
 {
 	uint64_t first;
 	uint64_t last;
@@ -148,33 +147,69 @@ static enum range_result resolve(
 	if (spec.n > 0 || !(has_first || has_last))
 		return RANGE_WHOLE;
 	if (!has_first)
-		return resolve_suffix(last, size, ret_first, ret_last);
+		return resolve_suffix(last, size, ret);
 	if (has_last && last < first)
 		return RANGE_WHOLE;
 	if (first >= size)
 		return RANGE_UNSATISFIABLE;
-	*ret_first = first;
-	*ret_last = has_last && last < size ? last : size - 1;
+	*ret = (struct range){ first, has_last && last < size ? last : size - 1 };
 	return RANGE_PART;
 }
 
-enum range_result precond_range(const struct request *req, const struct validators *v,
-	uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
+static bool touches(struct range a, struct range b)
+{
+	return a.first <= b.last + 1 && b.first <= a.last + 1;
+}
+
+/* Adds a range to `n` that do not touch each other; how many there are then. What it joins is where
+ * the first of them was. */
+static unsigned add_range(struct range *v, unsigned n, struct range new)
+{
+	unsigned at = n, kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!touches(v[i], new)) {
+			v[kept++] = v[i];
+			continue;
+		}
+		new.first = v[i].first < new.first ? v[i].first : new.first;
+		new.last = v[i].last > new.last ? v[i].last : new.last;
+		if (at == n)
+			at = kept++; /* its place */
+	}
+	if (at == n)
+		at = kept++;
+	v[at] = new;
+	return kept;
+}
+
+enum range_result precond_ranges(const struct request *req, const struct validators *v,
+	uint64_t size, struct range ret[RANGES_MAX], unsigned *ret_n)
 {
 	static const struct str unit = STR("bytes=");
 	const struct fields *f = &req->fields;
-	struct str value = fields_get(f, FIELD_RANGE);
-	struct str spec;
-	struct str another;
+	struct str value = fields_get(f, FIELD_RANGE), spec;
+	enum range_result result = RANGE_WHOLE;
+	unsigned specs = 0;
 
+	*ret_n = 0;
 	if (req->method != HTTP_METHOD_GET || f->count[FIELD_RANGE] != 1 || value.n < unit.n)
 		return RANGE_WHOLE;
 	if (!str_case_eq((struct str){ value.p, unit.n }, unit) || !if_range_holds(f, v))
 		return RANGE_WHOLE;
 	value = (struct str){ value.p + unit.n, value.n - unit.n };
-	if (!str_next_element(&value, &spec) || str_next_element(&value, &another))
-		return RANGE_WHOLE;
-	return resolve(spec, size, ret_first, ret_last);
+	while (str_next_element(&value, &spec)) {
+		struct range range;
+
+		result = resolve(spec, size, &range);
+		if (result == RANGE_WHOLE || specs++ == RANGES_MAX) {
+			*ret_n = 0;
+			return RANGE_WHOLE;
+		}
+		if (result == RANGE_PART)
+			*ret_n = add_range(ret, *ret_n, range);
+	}
+	return *ret_n > 0 ? RANGE_PART : result;
 }
 
 static char *put_hex(char *at, uint64_t n)

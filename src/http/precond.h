@@ -20,11 +20,19 @@ enum precond precond_evaluate(const struct request *req, const struct validators
 
 enum range_result { RANGE_WHOLE, RANGE_PART, RANGE_UNSATISFIABLE };
 
+enum { RANGES_MAX = 32 }; /* in one request */
+
+/* Bytes [first, last]. */
+struct range {
+	uint64_t first, last;
+};
+
 /* The Range field of a GET against a representation of `size` bytes: WHOLE when there is none, it
- * is malformed, of another unit, of several ranges, or If-Range says so. PART: bytes [first, last].
- */
-enum range_result precond_range(const struct request *req, const struct validators *v,
-	uint64_t size, uint64_t *ret_first, uint64_t *ret_last);
+ * is malformed, of another unit, of more than RANGES_MAX ranges, or If-Range says so. PART:
+ * *ret_n ranges, 1 or more, in the order asked for; ranges that overlap or touch have become one,
+ * so that no byte is in two of them, and those that cannot be satisfied are left out. */
+enum range_result precond_ranges(const struct request *req, const struct validators *v,
+	uint64_t size, struct range ret[RANGES_MAX], unsigned *ret_n);
 
 /* A strong ETag from what identifies a file's content: "\"<mtime-ns hex>-<size hex>\"", terminated.
  */

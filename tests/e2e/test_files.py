@@ -2,6 +2,7 @@
 everything that must not be reached."""
 import hashlib
 import os
+import re
 import unittest
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase, scratch
@@ -204,7 +205,8 @@ class Files(TestCase):
                     self.assertEqual(response.body, body[first:last + 1])
 
     def test_ranges_that_are_ignored(self):
-        for value in ("bytes=0-1,3-4", "bytes=4-2", "bytes=", "bytes=a-b", "lines=0-1",
+        for value in ("bytes=" + ",".join(f"{3 * i}-{3 * i}" for i in range(33)),
+                      "bytes=0-1,4-2", "bytes=4-2", "bytes=", "bytes=a-b", "lines=0-1",
                       "bytes 0-1", "bytes=-"):
             response = self.get("/text.txt", Range=value)
             self.assertEqual((response.status, response.body), (200, TEXT), value)
@@ -219,9 +221,59 @@ class Files(TestCase):
     def test_if_range(self):
         etag, modified = self.validators()
         self.assertEqual(self.get("/text.txt", Range="bytes=0-1", If_Range=etag).status, 206)
+        os.utime(self.d.put("old.txt", TEXT), (1e9, 1e9))
+        self.assertEqual(self.get("/old.txt", Range="bytes=0-1,9-9",
+                                  If_Range="Sun, 09 Sep 2001 01:46:40 GMT").status, 206)
         for value in ('"x"', "W/" + etag, "Sun, 06 Nov 1994 08:49:37 GMT"):
             self.assertEqual(self.get("/text.txt", Range="bytes=0-1", If_Range=value).status, 200,
                              value)
+
+    def parts(self, response):
+        """The parts of a multipart/byteranges content as (range, content), strictly read."""
+        kind, _, boundary = response.headers["content-type"].partition("; boundary=")
+        self.assertEqual(kind, "multipart/byteranges")
+        self.assertNotIn("content-range", response.headers)
+        mark = b"--" + boundary.encode()
+        pieces = (b"\r\n" + response.body).split(b"\r\n" + mark)
+        self.assertEqual((pieces[0], pieces[-1]), (b"", b"--\r\n"))
+        found = []
+        for piece in pieces[1:-1]:
+            head, _, content = piece.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            self.assertEqual((lines[0], len(lines)), ("", 3))
+            fields = dict(line.split(": ", 1) for line in lines[1:])
+            found.append((fields["Content-Range"], fields["Content-Type"], content))
+        return found
+
+    def test_several_ranges(self):
+        for target, body, kind in (("/text.txt", TEXT, "text/plain; charset=utf-8"),
+                                   ("/large.bin", LARGE, "application/octet-stream")):
+            size = len(body)
+            for value, expected in (
+                ("bytes=0-1,5-9", [(0, 1), (5, 9)]), ("bytes=5-9,0-1", [(5, 9), (0, 1)]),
+                ("bytes=0-0,-1", [(0, 0), (size - 1, size - 1)]),
+                ("bytes=0-3,2-5,10-11", [(0, 5), (10, 11)]),
+                (f"bytes={size}-,3-4,7-8", [(3, 4), (7, 8)]),
+                ("bytes=" + ",".join(f"{3 * i}-{3 * i}" for i in range(32)),
+                 [(3 * i, 3 * i) for i in range(32)]),
+                (f"bytes=10-{size - 40},{size - 20}-", [(10, size - 40), (size - 20, size - 1)])):
+                with self.subTest(target=target, range=value):
+                    response = self.get(target, Range=value)
+                    self.assertEqual(response.status, 206)
+                    self.assertEqual(self.parts(response),
+                                     [(f"bytes {a}-{b}/{size}", kind, body[a:b + 1])
+                                      for a, b in expected])
+
+    def test_several_ranges_that_are_one(self):
+        for value in ("bytes=0-4,3-9", "bytes=0-4,5-9", "bytes=2-9,0-3,0-1", "bytes=0-9,100-"):
+            response = self.get("/text.txt", Range=value)
+            self.assertEqual((response.status, response.headers["content-range"], response.body),
+                             (206, "bytes 0-9/100", TEXT[:10]), value)
+
+    def test_several_ranges_with_curl(self):
+        run = self.d.curl("-r", "0-9,50-59,-3", self.d.url("/text.txt"))
+        self.assertEqual(run.stdout.count(b"Content-Range: bytes"), 3, run.stderr)
+        self.assertIn(b"\r\n\r\n" + TEXT[50:60] + b"\r\n--", run.stdout)
 
     def test_ranges_are_for_get(self):
         response = self.get("/text.txt", "HEAD", Range="bytes=0-1")
@@ -332,6 +384,32 @@ class Changes(TestCase):
             (d.www / "dir").rename(d.www / "gone")
             (d.www / "fresh").rename(d.www / "dir")
             self.eventually(peer, "/dir/page.txt", lambda r: r.body == b"new")
+
+    def cut(self, change, headers=None):
+        """What comes of a large file that is changed in place when its response has begun."""
+        size = len(LARGE) * 16
+        with Latchd(files={"large.bin": LARGE * 16}) as d, d.peer(rcvbuf=16384) as peer:
+            peer.send_request("/large.bin", headers=headers)
+            head = peer._take_until(b"\r\n\r\n").decode().lower()
+            peer._take(100000)
+            change(d.www / "large.bin")
+            got = peer.read_to_end()
+            self.assertLess(len(got) + 100000, size, "a right length")
+            length = int(re.search(r"content-length: (\d+)", head).group(1))
+            self.assertGreater(length, len(got) + 100000)
+            self.assertNotIn(b"NEW", got)
+            d.log.wait(r"the content ended before its length")
+
+    def test_a_file_that_is_truncated_ends_its_response_as_broken(self):
+        self.cut(lambda path: os.truncate(path, 200000))
+
+    def test_a_file_that_is_rewritten_in_place_ends_its_response_as_broken(self):
+        def rewrite(path):
+            with open(path, "r+b") as f:
+                f.write(b"NEW!" * (len(LARGE) * 4))
+        self.cut(rewrite)
+        self.cut(rewrite, {"Range": f"bytes=0-{len(LARGE) * 16 - 2},-1"})
+        self.cut(rewrite, {"Range": f"bytes=0-{len(LARGE) * 15},{len(LARGE) * 15 + 10}-"})
 
     def test_a_response_that_runs_keeps_its_file(self):
         with Latchd(files={"large.bin": LARGE * 16}) as d, d.peer(rcvbuf=16384) as peer:

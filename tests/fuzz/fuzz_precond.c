@@ -55,17 +55,21 @@ static void check_condition(enum http_method method)
 static void check_range(enum http_method method, uint64_t size)
 {
 	const struct fields *f = &req.fields;
-	uint64_t first = UINT64_MAX;
-	uint64_t last = 0;
+	struct range v[RANGES_MAX];
 	enum range_result result;
+	unsigned n;
 
 	req.method = method;
-	result = precond_range(&req, &now, size, &first, &last);
+	result = precond_ranges(&req, &now, size, v, &n);
+	check((result == RANGE_PART) == (n > 0) && n <= RANGES_MAX);
 	check(result == RANGE_WHOLE || (method == HTTP_METHOD_GET && fields_has(f, FIELD_RANGE)));
-	if (result == RANGE_PART)
-		check(first <= last && last < size);
+	for (unsigned i = 0; i < n; i++) {
+		check(v[i].first <= v[i].last && v[i].last < size);
+		for (unsigned k = 0; k < i; k++)
+			check(v[i].last + 1 < v[k].first || v[k].last + 1 < v[i].first);
+	}
 	if (result == RANGE_UNSATISFIABLE && size > 0)
-		check(precond_range(&req, &now, 0, &first, &last) == RANGE_UNSATISFIABLE);
+		check(precond_ranges(&req, &now, 0, v, &n) == RANGE_UNSATISFIABLE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

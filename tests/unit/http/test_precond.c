@@ -1,6 +1,9 @@
 /* Conditional requests (RFC 9110 section 13) and ranges (section 14). */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
+#include "../fake_clock.h"
+#include "base/clock.h"
 #include "http/precond.h"
 
 #define BEFORE "Sun, 06 Nov 1994 08:49:36 GMT"
@@ -12,6 +15,8 @@ static const struct validators now = { STR("\"abc\""), 784111777 };
 
 static void setup(void)
 {
+	fake_clock_us = 784111778 * INT64_C(1000000);
+	clock_update();
 	request_clear(&req);
 	req.method = HTTP_METHOD_GET;
 }
@@ -120,11 +125,25 @@ Test(precond, rfc9110_13_2_2_order)
 	cr_assert_eq(precond_evaluate(&req, &now), PRECOND_FAILED);
 }
 
+static enum range_result one_range(uint64_t size, uint64_t *first, uint64_t *last)
+{
+	struct range v[RANGES_MAX];
+	unsigned n;
+	enum range_result result = precond_ranges(&req, &now, size, v, &n);
+
+	cr_assert_eq(n, result == RANGE_PART);
+	if (n) {
+		*first = v[0].first;
+		*last = v[0].last;
+	}
+	return result;
+}
+
 static enum range_result range_of(const char *value, uint64_t size, uint64_t *first, uint64_t *last)
 {
 	setup();
 	with("Range", value);
-	return precond_range(&req, &now, size, first, last);
+	return one_range(size, first, last);
 }
 
 Test(precond, rfc9110_14_1_2_parts)
@@ -179,11 +198,12 @@ Test(precond, rfc9110_14_1_2_unsatisfiable)
 	cr_assert_eq(range_of("bytes=0-", 0, &first, &last), RANGE_UNSATISFIABLE);
 }
 
-Test(precond, rfc9110_14_2_malformed_or_several_is_the_whole)
+Test(precond, rfc9110_14_2_malformed_is_the_whole)
 {
 	static const char *const values[] = { "bytes=", "bytes", "", "bytes=-", "bytes=4-2",
-		"bytes=1-2,3-4", "items=1-2", "bytes=1-2x", "bytes=x-2", "bytes=1", "bytes=1 - 2",
-		"bytes =1-2", "bytes=+1-2", "bytes=1--2", "bytes=--2", "bytes=0x1-2" };
+		"bytes=1-2,4-3", "bytes=1-2,x", "items=1-2", "bytes=1-2x", "bytes=x-2", "bytes=1",
+		"bytes=1 - 2", "bytes =1-2", "bytes=+1-2", "bytes=1--2", "bytes=--2",
+		"bytes=0x1-2" };
 	uint64_t first;
 	uint64_t last;
 
@@ -201,7 +221,7 @@ static enum range_result range_if(const char *if_range)
 	setup();
 	with("Range", "bytes=1-2");
 	with("If-Range", if_range);
-	return precond_range(&req, &now, 10, &first, &last);
+	return one_range(10, &first, &last);
 }
 
 Test(precond, rfc9110_13_1_5_if_range)
@@ -218,6 +238,72 @@ Test(precond, rfc9110_13_1_5_if_range)
 	cr_assert_eq(range_if("soon"), RANGE_WHOLE);
 }
 
+Test(precond, rfc9110_8_8_2_2_a_date_of_this_second_is_weak)
+{
+	uint64_t first, last;
+
+	with("Range", "bytes=1-2");
+	with("If-Range", EXACT);
+	cr_assert_eq(one_range(10, &first, &last), RANGE_PART);
+	fake_clock_us = 784111777 * INT64_C(1000000) + 999999;
+	clock_update();
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE);
+}
+
+/* "0-1 4-5": what several ranges of 100 bytes become. */
+static const char *ranges_of(const char *value)
+{
+	static char text[512];
+	struct range v[RANGES_MAX];
+	unsigned n;
+	size_t at = 0;
+
+	setup();
+	with("Range", value);
+	if (precond_ranges(&req, &now, 100, v, &n) != RANGE_PART)
+		return "(none)";
+	for (unsigned i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%u-%u", i ? " " : "",
+			(unsigned)v[i].first, (unsigned)v[i].last);
+	return text;
+}
+
+Test(precond, rfc9110_14_1_2_several_ranges)
+{
+	static const struct {
+		const char *value, *ranges;
+	} cases[] = {
+		{ "bytes=0-1,4-5", "0-1 4-5" },
+		{ "bytes=4-5,0-1", "4-5 0-1" },
+		{ "bytes=0-0,-1", "0-0 99-99" },
+		{ "bytes=0-9, 5-14", "0-14" },
+		{ "bytes=0-9,10-19", "0-19" },
+		{ "bytes=0-9,11-19", "0-9 11-19" },
+		{ "bytes=0-9,20-29,5-25", "0-29" },
+		{ "bytes=50-59,0-9,20-29,5-25", "50-59 0-29" },
+		{ "bytes=0-,0-,0-,5-7", "0-99" },
+		{ "bytes=200-,3-4", "3-4" },
+		{ "bytes=3-4,-0", "3-4" },
+		{ "bytes=200-,300-", "(none)" },
+		{ "bytes=0-1,5-4", "(none)" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_str_eq(ranges_of(cases[i].value), cases[i].ranges, "%s", cases[i].value);
+}
+
+Test(precond, rfc9110_14_2_too_many_ranges_are_the_whole)
+{
+	char value[400] = "bytes=0-0";
+	size_t at = strlen(value);
+
+	for (int i = 1; i < RANGES_MAX; i++)
+		at += (size_t)snprintf(value + at, sizeof(value) - at, ",%d-%d", 2 * i, 2 * i);
+	cr_expect_eq(strlen(ranges_of(value)), 5 * 3 + (RANGES_MAX - 5) * 5 + RANGES_MAX - 1);
+	snprintf(value + at, sizeof(value) - at, ",90-90");
+	cr_expect_str_eq(ranges_of(value), "(none)");
+}
+
 Test(precond, if_range_comes_before_416)
 {
 	uint64_t first;
@@ -225,7 +311,7 @@ Test(precond, if_range_comes_before_416)
 
 	with("Range", "bytes=10-");
 	with("If-Range", "\"old\"");
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_WHOLE);
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE);
 }
 
 Test(precond, rfc9110_14_2_range_is_for_get)
@@ -235,15 +321,15 @@ Test(precond, rfc9110_14_2_range_is_for_get)
 
 	with("Range", "bytes=1-2");
 	req.method = HTTP_METHOD_HEAD;
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_WHOLE);
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE);
 	req.method = HTTP_METHOD_POST;
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_WHOLE);
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE);
 	req.method = HTTP_METHOD_GET;
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_PART);
+	cr_assert_eq(one_range(10, &first, &last), RANGE_PART);
 	with("Range", "bytes=1-2");
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_WHOLE, "two fields");
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE, "two fields");
 	setup();
-	cr_assert_eq(precond_range(&req, &now, 10, &first, &last), RANGE_WHOLE, "no field");
+	cr_assert_eq(one_range(10, &first, &last), RANGE_WHOLE, "no field");
 }
 
 Test(precond, rfc9110_8_8_3_etags)
