@@ -186,11 +186,10 @@ void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsign
 	/* Waiting for a request and for the rest of its head have one deadline each, which bytes
 	 * that are no content yet do not move, and so have the beginnings before the first request;
 	 * all others start anew. */
-	bool same_wait = c->state == CONN_PROXY
-				 ? state == CONN_HANDSHAKE
-				 : state == c->state &&
-					   (state == CONN_HEADER ||
-						   (state == CONN_IDLE && !(events & LOOP_WRITE)));
+	bool begins = c->state == CONN_PROXY && state == CONN_HANDSHAKE;
+	bool waits = state == c->state &&
+		     (state == CONN_HEADER || (state == CONN_IDLE && !(events & LOOP_WRITE)));
+	bool same_wait = timer_is_set(&c->timer) && (begins || waits);
 
 	c->state = state;
 	c->doing = doing;
