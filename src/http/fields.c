@@ -80,6 +80,14 @@ static bool has_element(struct str list, struct str token)
 	return false;
 }
 
+struct str fields_find(const struct fields *f, struct str name)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->line[i].id == FIELD_OTHER && str_case_eq(f->line[i].name, name))
+			return f->line[i].value;
+	return (struct str){ NULL, 0 };
+}
+
 bool fields_has_token(const struct fields *f, enum field_id id, struct str token)
 {
 	if (!fields_has(f, id))

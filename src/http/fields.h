@@ -49,6 +49,8 @@ static inline bool fields_has(const struct fields *f, enum field_id id)
 {
 	return f->first[id] != 0;
 }
+/* The same for a name that is not in fields.def, in lower case; looks at every line. */
+struct str fields_find(const struct fields *f, struct str name);
 /* Is `token` an element of any line of that name (case-blind)? For Connection, TE, ... */
 bool fields_has_token(const struct fields *f, enum field_id id, struct str token);
 
