@@ -44,7 +44,7 @@ static int print_help_or_version(const struct options *o)
 
 	buf_init(&text, 0);
 	if (o->help)
-		ok = options_usage(&text);
+		ok = options_usage(o, &text);
 	else
 		ok = buf_append_str(&text, STR("latch " LATCH_VERSION "\n"));
 	if (ok)

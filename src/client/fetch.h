@@ -1,19 +1,14 @@
-/* One URL: request, answer, verdict. HTTP/1.1 over TLS, or plain for http. */
+/* One exchange on one connection of its own: request, answer, verdict. */
 #ifndef LATCH_CLIENT_FETCH_H
 #define LATCH_CLIENT_FETCH_H
 
-#include "client/options.h"
+#include "client/ask.h"
 #include "client/outcome.h"
 #include "client/output.h"
 #include "client/progress.h"
 #include "client/report.h"
-#include "http/uri.h"
 
-enum {
-	FETCH_BUFFER = 64 * 1024, /* also the bound of an answer's head */
-	FETCH_INTERIM_MAX = 20,   /* 1xx answers before the final one */
-	FETCH_LINGER_MS = 1000,   /* lenient: wait for the end behind a whole message */
-};
+enum { FETCH_LINGER_MS = 1000 /* lenient: wait for the end behind a whole message */ };
 
 /* What all fetches of a run share; all borrowed. */
 struct fetch_env {
@@ -22,14 +17,31 @@ struct fetch_env {
 	struct output *output;
 	struct report *report;
 	struct progress *progress;
+	bool discard; /* the content is wanted by nobody: a repetition */
 };
 
-/* Fetches `url`, spelt `text` by the user, and reports warnings and facts. The caller reports the
- * error. The output is flushed, not closed. */
-enum outcome fetch_run(
-	const struct fetch_env *env, const struct url *url, const char *text, struct err *e);
+/* What came of it, for reports and for whoever follows redirects. */
+struct fetch_result {
+	struct buf location; /* with -L: of an answer that is a redirect; else empty */
+	int status;          /* 0: no answer */
+	bool is_tls, resumed;
+	enum closure closure;
+	uint64_t content;
+	int64_t duration_us;
+	char address[SOCK_TEXT_SIZE];
+	char protocol[16]; /* "HTTP/1.1" */
+	char version[16];  /* "TLSv1.3" */
+	char cipher[64];
+	char alpn[32];
+	char warning[512]; /* "": none */
+};
 
-/* The request head that fetch_run() sends. False: out of memory. */
-bool fetch_write_request(struct buf *out, const struct url *url, bool head_only);
+void fetch_result_init(struct fetch_result *r);
+void fetch_result_done(struct fetch_result *r);
+
+/* Asks, and reports warnings and facts under the name `text`. The caller reports the error. The
+ * output is flushed, not closed. */
+enum outcome fetch_run(const struct fetch_env *env, const struct ask *ask, const char *text,
+	struct fetch_result *ret, struct err *e);
 
 #endif

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "client/tunnel.h"
+#include "tls/client.h"
 #include "tls/identity.h"
+#include "tls/resume.h"
 
 enum { TICK_MS = 100, DROP_SIZE = 16 * 1024 };
 
@@ -80,25 +83,38 @@ static enum outcome connect_to(struct link *l, const struct link_options *o, str
 {
 	struct sockaddr_storage peer = { 0 };
 	socklen_t len = sizeof(peer);
-	enum sock_connect_result r;
+	const struct dial_target target = {
+		.host = o->proxy ? o->proxy->host : o->connect_host,
+		.port = o->proxy ? o->proxy->port : o->port,
+		.family = o->family,
+		.timeout_ms = o->timeout_ms,
+	};
+	enum dial_result r;
 
-	r = sock_connect(o->connect_host, o->port, AF_UNSPEC, o->timeout_ms, &l->fd, e);
+	r = dial(&target, &l->fd, e);
 	switch (r) {
-	case SOCK_CONNECTED:
+	case DIAL_CONNECTED:
 		break;
-	case SOCK_NO_NAME:
-		return outcome_set(e, OUTCOME_NO_NAME,
-			"%s; check the name, or --connect to an address", e->text);
-	case SOCK_REFUSED:
-		return outcome_set(
-			e, OUTCOME_NO_CONNECTION, "%s; check that a server listens there", e->text);
-	case SOCK_TIMED_OUT:
+	case DIAL_NO_NAME:
+		return outcome_set(e, OUTCOME_NO_NAME, "%s; check the name%s", e->text,
+			o->proxy ? " of the proxy" : ", or --connect to an address");
+	case DIAL_REFUSED:
+		return outcome_set(e, OUTCOME_NO_CONNECTION, "%s; check that a %s listens there",
+			e->text, o->proxy ? "proxy" : "server");
+	case DIAL_TIMED_OUT:
 		return outcome_set(
 			e, OUTCOME_TIMED_OUT, "%s; --timeout sets how long to wait", e->text);
 	}
 	if (getpeername(l->fd, (struct sockaddr *)&peer, &len) == 0)
 		sock_format_address(&peer, len, l->address, sizeof(l->address));
 	return OUTCOME_OK;
+}
+
+static enum outcome chain_failed(const struct tls_reason *r, struct err *e)
+{
+	return outcome_set(e, OUTCOME_CHAIN,
+		"%s; name the authority to trust with --ca FILE, or go on unverified with -k",
+		r->sentence);
 }
 
 static enum outcome handshake_failed(const struct link *l, enum io_status status, struct err *e)
@@ -122,10 +138,7 @@ static enum outcome handshake_failed(const struct link *l, enum io_status status
 			"check that this port speaks TLS");
 	}
 	if (r->is_chain)
-		return outcome_set(e, OUTCOME_CHAIN,
-			"%s; name the authority to trust with "
-			"--ca FILE, or go on unverified with -k",
-			r->sentence);
+		return chain_failed(r, e);
 	if (strcmp(r->word, "wrong_version_number") == 0)
 		return outcome_set(e, OUTCOME_HANDSHAKE,
 			"TLS handshake failed: %s; if this port speaks plain HTTP, use http://",
@@ -138,8 +151,10 @@ static enum outcome shake_hands(struct link *l, const struct link_options *o, st
 	int64_t deadline_us = deadline_in(o->timeout_ms);
 	enum io_status status;
 
-	if (tls_identity_expect(l->session.ssl, o->host, NULL, e) < 0)
+	if (tls_identity_expect(l->session.ssl, o->host, o->sni, e) < 0)
 		return outcome_set(e, OUTCOME_OTHER, "%s", e->text);
+	if (o->resume_key)
+		resume_offer(l->session.ssl, o->resume_key);
 	for (;;) {
 		status = session_handshake(&l->session);
 		if (status == IO_OK)
@@ -153,6 +168,41 @@ static enum outcome shake_hands(struct link *l, const struct link_options *o, st
 	}
 }
 
+/* What the handshake itself did not judge. */
+static enum outcome verify(struct link *l, const struct link_options *o, struct err *e)
+{
+	if (o->verify == LINK_VERIFY_NONE)
+		return OUTCOME_OK;
+	if (o->verify == LINK_VERIFY_AFTER && tls_client_verdict(l->session.ssl, &l->reason) < 0)
+		return chain_failed(&l->reason, e);
+	if (tls_identity_check(l->session.ssl, o->host, o->allow_cn, e) < 0)
+		return outcome_set(e, OUTCOME_IDENTITY,
+			"%s; use a name that the certificate has (--connect can still say where "
+			"to connect), or go on unverified with -k",
+			e->text);
+	return OUTCOME_OK;
+}
+
+static enum outcome open_session(struct link *l, struct ssl_ctx_st *ctx, struct err *e)
+{
+	if (session_open(&l->session, &l->env, l->fd, ctx, false) < 0)
+		return outcome_set(e, OUTCOME_OTHER, "out of memory");
+	l->is_open = true;
+	return OUTCOME_OK;
+}
+
+/* The way through the proxy is plain; TLS begins behind it. */
+static enum outcome pass_proxy(struct link *l, const struct link_options *o, struct err *e)
+{
+	enum outcome r = open_session(l, NULL, e);
+
+	if (r == OUTCOME_OK)
+		r = tunnel_open(l, o, e);
+	session_close(&l->session, false);
+	l->is_open = false;
+	return r;
+}
+
 enum outcome link_open(struct link *l, const struct link_options *o, struct err *e)
 {
 	enum outcome r;
@@ -162,22 +212,14 @@ enum outcome link_open(struct link *l, const struct link_options *o, struct err 
 	l->timeout_ms = o->timeout_ms;
 	session_env_init(&l->env, true);
 	r = connect_to(l, o, e);
-	if (r != OUTCOME_OK)
+	if (r == OUTCOME_OK && o->proxy && o->tunnel)
+		r = pass_proxy(l, o, e);
+	if (r == OUTCOME_OK)
+		r = open_session(l, o->ctx, e);
+	if (r != OUTCOME_OK || !o->ctx)
 		return r;
-	if (session_open(&l->session, &l->env, l->fd, o->ctx, false) < 0)
-		return outcome_set(e, OUTCOME_OTHER, "out of memory");
-	l->is_open = true;
-	if (!o->ctx)
-		return OUTCOME_OK;
 	r = shake_hands(l, o, e);
-	if (r != OUTCOME_OK || !o->verify)
-		return r;
-	if (tls_identity_check(l->session.ssl, o->host, e) < 0)
-		return outcome_set(e, OUTCOME_IDENTITY,
-			"%s; use a name that the certificate has (--connect can still say where "
-			"to connect), or go on unverified with -k",
-			e->text);
-	return OUTCOME_OK;
+	return r == OUTCOME_OK ? verify(l, o, e) : r;
 }
 
 enum io_status link_read(struct link *l, void *p, size_t n, size_t *ret_n)
@@ -230,6 +272,50 @@ enum io_status link_write(struct link *l, const void *p, size_t n)
 	if (l->ended != IO_OK)
 		return l->ended;
 	return end(l, flush_until(l, deadline_us));
+}
+
+/* As much as the session takes at the moment. */
+static enum io_status send_some(struct link *l, const char *p, size_t n, size_t *sent)
+{
+	enum io_status status = IO_OK;
+
+	while (*sent < n && status == IO_OK) {
+		size_t part = 0;
+
+		status = session_write(&l->session, p + *sent, n - *sent, &part);
+		*sent += part;
+		if (status == IO_WANT_WRITE && session_flush(&l->session) == IO_OK)
+			status = IO_OK;
+	}
+	return status == IO_OK ? session_flush(&l->session) : status;
+}
+
+enum io_status link_send(
+	struct link *l, const void *p, size_t n, void *in, size_t size, size_t *ret_got)
+{
+	int64_t deadline_us = deadline_in(l->timeout_ms);
+	size_t sent = 0, before;
+	enum io_status status;
+
+	*ret_got = 0;
+	while (l->ended == IO_OK) {
+		before = sent;
+		status = send_some(l, p, n, &sent);
+		if (status == IO_OK)
+			return IO_OK;
+		if (status != IO_WANT_READ && status != IO_WANT_WRITE)
+			return end(l, status);
+		if (sent > before)
+			deadline_us = deadline_in(l->timeout_ms);
+		status = session_read(&l->session, in, size, ret_got);
+		if (status == IO_OK)
+			return IO_OK;
+		if (status != IO_WANT_READ && status != IO_WANT_WRITE)
+			return end(l, status);
+		if (!wait_until(l, POLLIN | POLLOUT, deadline_us))
+			return IO_WANT_READ;
+	}
+	return l->ended;
 }
 
 enum io_status link_finish(struct link *l, int wait_ms, uint64_t *ret_dropped)

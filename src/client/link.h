@@ -4,16 +4,32 @@
 #define LATCH_CLIENT_LINK_H
 
 #include "client/outcome.h"
+#include "net/dial.h"
 #include "net/sock.h"
 #include "tls/reason.h"
 #include "tls/session.h"
+
+enum link_verify { LINK_VERIFY_HANDSHAKE, LINK_VERIFY_AFTER, LINK_VERIFY_NONE };
+
+/* A proxy to tunnel through (RFC 9110 section 9.3.6). */
+struct link_proxy {
+	const char *host;
+	unsigned port;
+	const char *credentials; /* "Basic ...", or NULL */
+};
 
 struct link_options {
 	const char *host;         /* of the URL: server name and reference identity; no brackets */
 	const char *connect_host; /* where to connect: the host, or what --connect says */
 	unsigned port;
-	struct ssl_ctx_st *ctx; /* NULL: plain; borrowed */
-	bool verify;            /* check the identity; the chain is the context's business */
+	int family;                     /* AF_UNSPEC: both */
+	const struct link_proxy *proxy; /* connects for us; NULL: none */
+	bool tunnel;                    /* the proxy leads to the server, rather than answering */
+	struct ssl_ctx_st *ctx;         /* NULL: plain; borrowed */
+	enum link_verify verify; /* what the context was made for; NONE: the identity neither */
+	const char *sni;         /* NULL: the host */
+	bool allow_cn;
+	const char *resume_key; /* where sessions belong, see tls/resume; outlives the link */
 	int timeout_ms;         /* of each phase, and between bytes */
 };
 
@@ -39,6 +55,11 @@ enum outcome link_open(struct link *l, const struct link_options *o, struct err 
 enum io_status link_read(struct link *l, void *p, size_t n, size_t *ret_n);
 /* All of it, flushed: IO_OK, IO_WANT_READ (the deadline passed) or how the connection ended. */
 enum io_status link_write(struct link *l, const void *p, size_t n);
+/* The same, but a peer that answers meanwhile is heard: when bytes come before all is sent, they go
+ * into in[0..size), and it is IO_OK with *ret_got > 0. Waits for both at once, so that two sides
+ * that both write do not wait for each other. */
+enum io_status link_send(
+	struct link *l, const void *p, size_t n, void *in, size_t size, size_t *ret_got);
 /* Sends close_notify and waits at most `wait_ms` in all for the end of the peer's side, dropping
  * what still comes (*ret_dropped bytes). IO_WANT_READ: it did not end in time. */
 enum io_status link_finish(struct link *l, int wait_ms, uint64_t *ret_dropped);

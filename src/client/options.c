@@ -3,28 +3,30 @@
  * Opens nothing and resolves nothing; whether a URL is one is asked of http/uri by main. */
 #include "client/options.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "client/outcome.h"
+#include "client/value.h"
+#include "http/message.h"
 
-enum kind { FLAG, TEXT, CONNECT, MODE, DURATION, PROGRESS_ON, PROGRESS_OFF };
+enum where { FETCH = 1, CHECK = 2, BOTH = 3 };
 
 struct option_row {
 	char letter;
 	const char *name;
-	enum kind kind;
+	enum value_kind kind;
 	size_t offset;
 	const char *argument;
 	const char *help;
+	enum where where;
 };
 
 static const struct option_row rows[] = {
-#define OPTION(letter, name, kind, field, argument, help)                                          \
-	{ letter, name, kind, offsetof(struct options, field), argument, help },
+#define OPTION(letter, name, kind, field, argument, help, where)                                   \
+	{ letter, name, VALUE_##kind, offsetof(struct options, field), argument, help, where },
 #include "client/options.def"
 #undef OPTION
 };
@@ -72,90 +74,18 @@ static int unknown_name(struct str name, struct err *e)
 		STR_ARG(name));
 }
 
-static bool takes_argument(const struct option_row *row)
+static enum where where(const struct options *o)
 {
-	return row->argument[0] != '\0';
+	return o->is_check ? CHECK : FETCH;
 }
 
-/* "ADDR", "ADDR:PORT", "[V6]", "[V6]:PORT", and a bare IPv6 address. */
-static int set_connect(struct options *o, const char *text, struct err *e)
+static int set_row(struct options *o, const struct option_row *row, const char *spelling,
+	const char *text, struct err *e)
 {
-	struct str host = str_of(text), port = { NULL, 0 };
-	const char *colon = strrchr(text, ':');
-	uint64_t number = 0;
-
-	if (text[0] == '[') {
-		size_t end = str_find(host, ']', 0);
-		struct str rest = { text + end, host.n - end };
-		if (rest.n < 1 || (rest.n > 1 && rest.p[1] != ':'))
-			goto bad;
-		if (rest.n > 1)
-			port = (struct str){ rest.p + 2, rest.n - 2 };
-		host = (struct str){ text + 1, end - 1 };
-	} else if (colon && strchr(text, ':') == colon) {
-		port = str_of(colon + 1);
-		host.n = (size_t)(colon - text);
-	}
-	if (host.n == 0 || host.n >= sizeof(o->connect_host))
-		goto bad;
-	if (port.p && (!str_parse_u64(port, &number) || number < 1 || number > 65535))
-		goto bad;
-	memcpy(o->connect_host, host.p, host.n);
-	o->connect_host[host.n] = '\0';
-	o->connect_port = (unsigned)number;
-	return 0;
-bad:
-	return err_set(e, ERR_USAGE,
-		"--connect %s: expected ADDR or ADDR:PORT, as 127.0.0.1:8443 or [::1]:8443", text);
-}
-
-static int set_duration(int *ret_ms, const char *text, struct err *e)
-{
-	int64_t ms;
-
-	if (!str_parse_duration(str_of(text), &ms) || ms < 1 || ms > INT_MAX)
-		return err_set(e, ERR_USAGE,
-			"--timeout %s: expected a duration above zero, as 500ms, 30s or 2m", text);
-	*ret_ms = (int)ms;
-	return 0;
-}
-
-static int set_mode(enum closing_mode *ret, const char *text, struct err *e)
-{
-	if (strcmp(text, "strict") == 0)
-		*ret = CLOSING_STRICT;
-	else if (strcmp(text, "lenient") == 0)
-		*ret = CLOSING_LENIENT;
-	else
-		return err_set(e, ERR_USAGE, "--shutdown %s: expected strict or lenient", text);
-	return 0;
-}
-
-static int set_row(struct options *o, const struct option_row *row, const char *text, struct err *e)
-{
-	void *field = (char *)o + row->offset;
-
-	switch (row->kind) {
-	case FLAG:
-		*(bool *)field = true;
-		return 0;
-	case TEXT:
-		*(const char **)field = text;
-		return 0;
-	case CONNECT:
-		return set_connect(o, text, e);
-	case MODE:
-		return set_mode(field, text, e);
-	case DURATION:
-		return set_duration(field, text, e);
-	case PROGRESS_ON:
-		*(enum options_progress *)field = OPTIONS_PROGRESS_ON;
-		return 0;
-	case PROGRESS_OFF:
-		*(enum options_progress *)field = OPTIONS_PROGRESS_OFF;
-		return 0;
-	}
-	return 0;
+	if (!(row->where & where(o)))
+		return err_set(e, ERR_USAGE, "%s: belongs to %s", spelling,
+			o->is_check ? "a fetch, not to latch check" : "latch check");
+	return value_set(o, row->kind, (char *)o + row->offset, spelling, row->argument, text, e);
 }
 
 /* `spelling` is how the user wrote it; an empty argument is a missing one. */
@@ -166,7 +96,7 @@ static int set_with_argument(struct options *o, const struct option_row *row, co
 		text = c->argv[c->next++];
 	if (!text || !text[0])
 		return err_set(e, ERR_USAGE, "%s: needs %s behind it", spelling, row->argument);
-	return set_row(o, row, text, e);
+	return set_row(o, row, spelling, text, e);
 }
 
 static int parse_long(struct options *o, char *word, struct cursor *c, struct err *e)
@@ -179,11 +109,11 @@ static int parse_long(struct options *o, char *word, struct cursor *c, struct er
 	if (!row)
 		return unknown_name(name, e);
 	snprintf(spelling, sizeof(spelling), "--%s", row->name);
-	if (takes_argument(row))
+	if (value_takes_argument(row->kind))
 		return set_with_argument(o, row, spelling, equals ? equals + 1 : NULL, c, e);
 	if (equals)
 		return err_set(e, ERR_USAGE, "%s: takes no argument", spelling);
-	return set_row(o, row, NULL, e);
+	return set_row(o, row, spelling, NULL, e);
 }
 
 /* "-ik", "-oFILE", "-o FILE". */
@@ -196,20 +126,95 @@ static int parse_letters(struct options *o, char *word, struct cursor *c, struct
 		if (!row)
 			return err_set(
 				e, ERR_USAGE, "-%c: unknown option; latch -h lists them all", *p);
-		if (takes_argument(row))
+		if (value_takes_argument(row->kind))
 			return set_with_argument(o, row, spelling, p[1] ? p + 1 : NULL, c, e);
-		if (set_row(o, row, NULL, e) < 0)
+		if (set_row(o, row, spelling, NULL, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+/* What was given, for rules about pairs. */
+enum {
+	G_VERBOSE = 1,
+	G_QUIET = 2,
+	G_JSON = 4,
+	G_OUTPUT = 8,
+	G_REMOTE = 16,
+	G_HEAD = 32,
+	G_REQUEST = 64, /* -X, -d */
+	G_RESUME = 128,
+	G_WITH_HEAD = 256,
+	G_MANY = 512,
+	G_REPEAT = 1024,
+	G_CERT = 2048,
+	G_KEY = 4096, /* --key, --pass-file */
+	G_CRL = 8192,
+	G_INSECURE = 16384,
+};
+
+static const struct {
+	unsigned one, excludes, needs;
+	const char *sentence;
+} rules[] = {
+	{ G_VERBOSE, G_QUIET, 0, "-v and -q exclude each other" },
+	{ G_VERBOSE, G_JSON, 0, "-v and --json exclude each other" },
+	{ G_OUTPUT, G_REMOTE, 0, "-o and -O exclude each other" },
+	{ G_HEAD, G_REQUEST, 0, "-I sends HEAD: it goes with no -X or -d" },
+	{ G_RESUME, 0, G_OUTPUT | G_REMOTE, "-C needs a file: -o FILE or -O" },
+	{ G_RESUME, G_HEAD | G_REQUEST | G_WITH_HEAD, 0,
+		"-C goes on with a GET: it goes with no -I, -X, -d or -i" },
+	{ G_RESUME, G_MANY, 0, "-C with -o takes one URL" },
+	{ G_RESUME, G_REPEAT, 0, "-C goes with no --repeat" },
+	{ G_KEY, 0, G_CERT, "--key and --pass-file need --cert" },
+	{ G_CRL, G_INSECURE, 0, "-k verifies nothing: it goes with no --crl" },
+};
+
+static unsigned bit(bool is_given, unsigned bit)
+{
+	return is_given ? bit : 0;
+}
+
+static unsigned given(const struct options *o)
+{
+	return bit(o->verbose, G_VERBOSE) | bit(o->quiet, G_QUIET) | bit(o->json, G_JSON) |
+	       bit(o->output, G_OUTPUT) | bit(o->remote_name, G_REMOTE) |
+	       bit(o->head_only, G_HEAD) | bit(o->method || o->data, G_REQUEST) |
+	       bit(o->resume, G_RESUME) | bit(o->with_head, G_WITH_HEAD) |
+	       bit(o->output && o->urls.n > 1, G_MANY) | bit(o->repeat > 1, G_REPEAT) |
+	       bit(o->cert, G_CERT) | bit(o->key || o->pass_file, G_KEY) | bit(o->crl, G_CRL) |
+	       bit(o->insecure, G_INSECURE);
+}
+
 static int check_together(const struct options *o, struct err *e)
 {
-	if (o->verbose && o->quiet)
-		return err_set(e, ERR_USAGE, "-v and -q exclude each other");
-	if (o->nurls == 0)
+	unsigned all = given(o);
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if ((all & rules[i].one) &&
+			((all & rules[i].excludes) || (rules[i].needs && !(all & rules[i].needs))))
+			return err_set(e, ERR_USAGE, "%s", rules[i].sentence);
+	if (o->tls_min && o->tls_max && strcmp(o->tls_min, o->tls_max) > 0)
+		return err_set(e, ERR_USAGE, "--tls-min is above --tls-max");
+	if (o->method && !http_is_token(str_of(o->method)))
+		return err_set(e, ERR_USAGE, "-X %s: that cannot be a method", o->method);
+	if (o->method && strcmp(o->method, "CONNECT") == 0)
+		return err_set(e, ERR_USAGE, "-X CONNECT: --proxy asks for tunnels");
+	if (o->urls.n == 0)
 		return err_set(e, ERR_USAGE, "no URL given; latch -h says how to use it");
+	return 0;
+}
+
+static int init(struct options *o, int argc, struct err *e)
+{
+	memset(o, 0, sizeof(*o));
+	o->timeout_ms = OPTIONS_TIMEOUT_MS;
+	o->max_redirects = OPTIONS_REDIRECTS;
+	o->depth = OPTIONS_NO_DEPTH;
+	o->urls.text = calloc((size_t)argc + 1, sizeof(*o->urls.text));
+	o->fields.text = calloc((size_t)argc + 1, sizeof(*o->fields.text));
+	if (!o->urls.text || !o->fields.text)
+		return err_set(e, ERR_SYSTEM, "out of memory");
 	return 0;
 }
 
@@ -218,18 +223,16 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
 	struct cursor c = { argc, argv, 1 };
 	bool only_urls = false;
 
-	memset(o, 0, sizeof(*o));
-	o->timeout_ms = OPTIONS_TIMEOUT_MS;
-	o->shutdown = CLOSING_LENIENT;
-	o->urls = calloc((size_t)argc + 1, sizeof(*o->urls));
-	if (!o->urls)
-		return err_set(e, ERR_SYSTEM, "out of memory");
+	if (init(o, argc, e) < 0)
+		return -1;
+	o->is_check = argc > 1 && strcmp(argv[1], "check") == 0;
+	c.next += o->is_check;
 	while (c.next < argc) {
 		char *word = argv[c.next++];
 		int r = 0;
 
 		if (only_urls || word[0] != '-' || !word[1])
-			o->urls[o->nurls++] = word;
+			o->urls.text[o->urls.n++] = word;
 		else if (strcmp(word, "--") == 0)
 			only_urls = true;
 		else if (word[1] == '-')
@@ -250,9 +253,9 @@ void options_done(struct options *o)
 {
 	if (!o)
 		return;
-	free(o->urls);
-	o->urls = NULL;
-	o->nurls = 0;
+	free(o->urls.text);
+	free(o->fields.text);
+	o->urls = o->fields = (struct options_list){ 0 };
 }
 
 static bool usage_row(struct buf *out, const struct option_row *row)
@@ -265,16 +268,16 @@ static bool usage_row(struct buf *out, const struct option_row *row)
 	return buf_appendf(out, "  %-26s %s\n", left, row->help);
 }
 
-bool options_usage(struct buf *out)
+bool options_usage(const struct options *o, struct buf *out)
 {
 	bool ok = buf_appendf(out,
 		"usage: latch [options] URL...\n\n"
-		"Fetches each URL over HTTP/1.1, with TLS for https (and where no\n"
-		"scheme is given). The content goes to standard output, everything\n"
-		"else to standard error.\n\n");
+		"Fetches each URL, with TLS for https (and where no scheme is given).\n"
+		"The content goes to standard output, everything else to standard error.\n\n");
 
 	for (size_t i = 0; i < NROWS; i++)
-		ok = ok && usage_row(out, &rows[i]);
+		if (rows[i].where & where(o))
+			ok = ok && usage_row(out, &rows[i]);
 	ok = ok && buf_appendf(out, "\nexit codes (of the first URL that fails):\n");
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		ok = ok && buf_appendf(out, "  %2d  %s\n", i, outcome_sentence((enum outcome)i));

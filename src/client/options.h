@@ -12,29 +12,57 @@
 
 /* AUTO: when standard error is a terminal and the content goes to a file. */
 enum options_progress { OPTIONS_PROGRESS_AUTO, OPTIONS_PROGRESS_ON, OPTIONS_PROGRESS_OFF };
+enum options_family { OPTIONS_ANY, OPTIONS_IPV4, OPTIONS_IPV6 };
+enum options_verify { OPTIONS_VERIFY_HANDSHAKE, OPTIONS_VERIFY_AFTER };
 
-enum { OPTIONS_HOST_SIZE = 256, OPTIONS_TIMEOUT_MS = 30000 };
+enum { OPTIONS_HOST_SIZE = 256, OPTIONS_TIMEOUT_MS = 30000, OPTIONS_REDIRECTS = 10 };
+
+/* The list is owned, the text is not. */
+struct options_list {
+	char **text;
+	size_t n;
+};
 
 /* Text points into argv. */
 struct options {
+	bool is_check;      /* `latch check` */
 	const char *output; /* NULL: standard output */
+	bool remote_name;
+	bool resume;
 	bool with_head;
 	bool head_only;
+	const char *method;         /* NULL: GET, HEAD or POST */
+	const char *data;           /* NULL: none */
+	struct options_list fields; /* "Name: value", checked */
+	bool follow;
+	unsigned max_redirects;
 	bool fail;
+	unsigned repeat; /* 0: not said */
 	bool verbose;
 	bool quiet;
+	bool json;
 	const char *ca; /* NULL: the system's */
+	const char *crl;
+	unsigned depth; /* OPTIONS_NO_DEPTH: not said */
+	const char *cert, *key, *pass_file;
 	bool insecure;
+	bool allow_cn;
+	int verify; /* enum options_verify */
+	const char *tls_min, *tls_max;
 	char connect_host[OPTIONS_HOST_SIZE]; /* "": the URL's; no brackets */
 	unsigned connect_port;                /* 0: the URL's */
-	enum closing_mode shutdown;
+	const char *sni;
+	int family;        /* enum options_family */
+	const char *proxy; /* NULL: what the environment says */
+	int shutdown;      /* enum closing_mode */
 	int timeout_ms;
-	enum options_progress progress;
+	int progress; /* enum options_progress */
 	bool help;
 	bool version;
-	char **urls; /* the list is owned, the text is not */
-	size_t nurls;
+	struct options_list urls;
 };
+
+enum { OPTIONS_NO_DEPTH = 1000 };
 
 /* Options and URLs in any order; "--" ends the options; "-oFILE", "-ik", "--ca=FILE" are
  * understood. -1 with ERR_USAGE: an unknown option (the nearest known one is named), a missing or
@@ -43,6 +71,6 @@ struct options {
 int options_parse(struct options *o, int argc, char **argv, struct err *e);
 void options_done(struct options *o);
 /* The text of -h, with the exit codes. False: out of memory. */
-bool options_usage(struct buf *out);
+bool options_usage(const struct options *o, struct buf *out);
 
 #endif

@@ -36,13 +36,28 @@ static int failed(const struct output *o, struct err *e)
 	return err_errno(e, ERR_SYSTEM, errno, "cannot write %s", output_name(o));
 }
 
-int output_open(struct output *o, struct err *e)
+/* Behind exactly `from` bytes: somebody else may have changed the file meanwhile. */
+static int go_to(struct output *o, uint64_t from, struct err *e)
 {
+	off_t size = lseek(o->fd, 0, SEEK_END);
+
+	if (size < 0)
+		return failed(o, e);
+	if ((uint64_t)size != from)
+		return err_set(e, ERR_SYSTEM, "%s was changed by somebody else", output_name(o));
+	return 0;
+}
+
+int output_open(struct output *o, uint64_t from, struct err *e)
+{
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (from > 0 ? 0 : O_TRUNC);
+
 	if (o->fd >= 0)
 		return 0;
-	o->fd = o->path ? open(o->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
-			: STDOUT_FILENO;
-	return o->fd < 0 ? failed(o, e) : 0;
+	o->fd = o->path ? open(o->path, flags, 0666) : STDOUT_FILENO;
+	if (o->fd < 0)
+		return failed(o, e);
+	return from > 0 ? go_to(o, from, e) : 0;
 }
 
 /* A descriptor that somebody else made non-blocking is waited for. */

@@ -18,9 +18,10 @@ struct output {
 };
 
 void output_init(struct output *o, const char *path);
-/* Opens the file, emptying it; what an earlier URL wrote stays. All below: -1 when the output
- * cannot be written, with a sentence that names it. */
-int output_open(struct output *o, struct err *e);
+/* Opens the file, emptying it; what an earlier URL wrote stays. `from` above 0: to go on behind the
+ * `from` bytes that it holds. All below: -1 when the output cannot be written, with a sentence that
+ * names it. */
+int output_open(struct output *o, uint64_t from, struct err *e);
 /* Small pieces gather, large ones go straight through. The output is open. */
 int output_write(struct output *o, struct str s, struct err *e);
 int output_flush(struct output *o, struct err *e);

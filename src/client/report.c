@@ -96,12 +96,31 @@ static void put_message(struct report *r, const char *prefix, const char *subjec
 
 void report_error(struct report *r, const char *subject, const char *text)
 {
-	put_message(r, "latch: ", subject, text);
+	if (!r->silent)
+		put_message(r, "latch: ", subject, text);
+}
+
+void report_note(struct report *r, const char *fmt, ...)
+{
+	char text[FACT_SIZE];
+	va_list ap;
+
+	if (r->quiet || r->silent)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	put_message(r, "latch: ", NULL, text);
+}
+
+void report_record(struct report *r, const struct buf *line)
+{
+	put(r, line);
 }
 
 void report_warning(struct report *r, const char *subject, const char *text)
 {
-	if (!r->quiet)
+	if (!r->quiet && !r->silent)
 		put_message(r, "latch: warning: ", subject, text);
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "client/link.h"
 #include "client/progress.h"
@@ -17,13 +18,19 @@ struct report {
 	int fd; /* borrowed */
 	bool verbose;
 	bool quiet;                /* no warnings */
+	bool silent;               /* nothing at all but usage: a record will tell */
 	struct progress *progress; /* borrowed; may be NULL */
 };
 
-/* "latch: SUBJECT: text"; `subject` (a URL, a file) may be NULL. Always written. */
+/* "latch: SUBJECT: text"; `subject` (a URL, a file) may be NULL. Always written, but for
+ * `silent`. */
 void report_error(struct report *r, const char *subject, const char *text);
 /* "latch: warning: SUBJECT: text". */
 void report_warning(struct report *r, const char *subject, const char *text);
+/* "latch: text", unless quiet. */
+void report_note(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line as it is. */
+void report_record(struct report *r, const struct buf *line);
 /* "* text", with -v. */
 void report_fact(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Every line of the text behind the mark: '*', '>' or '<', with -v. */

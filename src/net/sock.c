@@ -1,25 +1,20 @@
 /* Sockets: addresses as text and back, listening, accepting, address ranges.
  *
  * Refuses names where an address is meant (a server must not wait for a resolver to start), and
- * to take a unix socket away from a process that serves it. sock_connect() alone blocks, with one
- * deadline over all: the client and tests use it, a worker never does. */
+ * to take a unix socket away from a process that serves it. Nothing here waits. */
 #include "net/sock.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "base/clock.h"
 
 static const struct sockaddr_in *as_in(const struct sockaddr_storage *a)
 {
@@ -361,100 +356,4 @@ bool sock_in_range(const struct sockaddr_storage *a, const struct sock_range *ra
 	if (memcmp(address, range->address, whole) != 0)
 		return false;
 	return rest == 0 || (address[whole] ^ range->address[whole]) >> (8 - rest) == 0;
-}
-
-static int64_t now_ms(void)
-{
-	return clock_us_now() / 1000;
-}
-
-/* Waits for the verdict on a connect under way: 0, or an errno. */
-static int wait_connected(int fd, int64_t deadline)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	int error = 0, n;
-	socklen_t len = sizeof(error);
-
-	do {
-		int64_t left = deadline - now_ms();
-
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno;
-	if (n == 0)
-		return ETIMEDOUT;
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
-}
-
-/* 0, or an errno. */
-static int connect_one(const struct addrinfo *ai, int64_t deadline, int *ret_fd)
-{
-	const int on = 1;
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int errnum = 0;
-
-	if (fd < 0)
-		return errno;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
-		errnum = errno == EINPROGRESS || errno == EINTR ? wait_connected(fd, deadline)
-								: errno;
-	if (errnum) {
-		close(fd);
-		return errnum;
-	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	*ret_fd = fd;
-	return 0;
-}
-
-/* 0, or the errno of the last address tried. A silent address may take only its share of the time,
- * so that the next ones get their turn. */
-static int connect_any(const struct addrinfo *list, int timeout_ms, int *ret_fd)
-{
-	int64_t deadline = now_ms() + timeout_ms;
-	int errnum = ETIMEDOUT, left = 0;
-
-	for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
-		left++;
-	for (const struct addrinfo *ai = list; ai; ai = ai->ai_next, left--) {
-		int64_t now = now_ms();
-
-		if (now >= deadline && ai != list)
-			return ETIMEDOUT;
-		errnum = connect_one(ai, now + (deadline - now) / left, ret_fd);
-		if (errnum == 0)
-			return 0;
-	}
-	return errnum;
-}
-
-enum sock_connect_result sock_connect(
-	const char *host, unsigned port, int family, int timeout_ms, int *ret_fd, struct err *e)
-{
-	struct addrinfo hints = {
-		.ai_family = family,
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICSERV,
-	};
-	struct addrinfo *list = NULL;
-	char service[12];
-	int rc;
-
-	*ret_fd = -1;
-	snprintf(service, sizeof(service), "%u", port);
-	/* localhost is the loopback, whatever the resolver knows (RFC 6761 section 6.3) */
-	rc = getaddrinfo(
-		str_case_eq(str_of(host), STR("localhost")) ? NULL : host, service, &hints, &list);
-	if (rc != 0) {
-		err_set(e, ERR_UNAVAILABLE, "cannot resolve %s: %s", host,
-			rc == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(rc));
-		return SOCK_NO_NAME;
-	}
-	rc = connect_any(list, timeout_ms, ret_fd);
-	freeaddrinfo(list);
-	if (rc == 0)
-		return SOCK_CONNECTED;
-	err_errno(e, ERR_UNAVAILABLE, rc, "cannot connect to %s port %u", host, port);
-	return rc == ETIMEDOUT ? SOCK_TIMED_OUT : SOCK_REFUSED;
 }

@@ -1,4 +1,4 @@
-/* Sockets: addresses as text, listening, accepting, connecting, the options we set. */
+/* Sockets: addresses as text, listening, accepting, the options we set. */
 #ifndef LATCH_NET_SOCK_H
 #define LATCH_NET_SOCK_H
 
@@ -52,18 +52,5 @@ struct sock_range {
 bool sock_parse_range(struct str text, struct sock_range *ret);
 /* False for unix peers. An IPv4 address is in no range of IPv6 ("::/0"). */
 bool sock_in_range(const struct sockaddr_storage *a, const struct sock_range *range);
-
-/* Blocking connect with a deadline, trying every address that the name has in `family` (AF_UNSPEC:
- * both). The resolver has deadlines of its own. `ret_fd`: non-blocking, close-on-exec,
- * TCP_NODELAY; -1 on failure. SOCK_REFUSED is any failure that has no name of its own. For the
- * client. */
-enum sock_connect_result {
-	SOCK_CONNECTED,
-	SOCK_NO_NAME,
-	SOCK_REFUSED,
-	SOCK_TIMED_OUT,
-};
-enum sock_connect_result sock_connect(
-	const char *host, unsigned port, int family, int timeout_ms, int *ret_fd, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Makes server and client contexts. What they all share stands here once: small memory for idle
+/* Makes server contexts. What all contexts share stands here once: small memory for idle
  * connections, one recv() a record, no renegotiation, no compression, no early data, no session
  * cache. A truncation is never hidden: SSL_OP_IGNORE_UNEXPECTED_EOF is not set anywhere. */
 #include "tls/context.h"
@@ -73,9 +73,9 @@ static void on_info(const SSL *ssl, int where, int value)
 		s->alert_sent = (int16_t)(value & 0xff);
 }
 
-static SSL_CTX *new_context(const SSL_METHOD *m, struct err *e)
+struct ssl_ctx_st *tls_context_new_bare(bool is_server, struct err *e)
 {
-	SSL_CTX *ctx = SSL_CTX_new(m);
+	SSL_CTX *ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
 
 	if (!ctx) {
 		tls_reason_err(e, ERR_SYSTEM, "no TLS context");
@@ -116,7 +116,7 @@ static void set_tickets(SSL_CTX *ctx, const struct tls_options *o, struct ticket
 static SSL_CTX *new_bare_server(
 	const struct tls_options *o, struct ticket_ring *ring, struct err *e)
 {
-	SSL_CTX *ctx = new_context(TLS_server_method(), e);
+	SSL_CTX *ctx = tls_context_new_bare(true, e);
 
 	if (!ctx)
 		return NULL;
@@ -191,48 +191,4 @@ struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct e
 void tls_context_free(struct ssl_ctx_st *ctx)
 {
 	SSL_CTX_free(ctx);
-}
-
-static int load_trust(SSL_CTX *ctx, const char *ca, struct err *e)
-{
-	struct stat st;
-	int ok;
-
-	if (!ca || !*ca)
-		ok = SSL_CTX_set_default_verify_paths(ctx);
-	else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode))
-		ok = SSL_CTX_load_verify_dir(ctx, ca);
-	else
-		ok = SSL_CTX_load_verify_file(ctx, ca);
-	if (ok == 1) {
-		ERR_clear_error();
-		return 0;
-	}
-	struct tls_reason r;
-	tls_reason_take(NULL, &r);
-	return err_at(e, ERR_CONFIG, ca, 0, "holds no usable CA certificate: %s", r.sentence);
-}
-
-struct ssl_ctx_st *tls_context_new_client(const struct tls_client_options *o, struct err *e)
-{
-	static const unsigned char alpn[] = "\x08http/1.1";
-	SSL_CTX *ctx = new_context(TLS_client_method(), e);
-
-	if (!ctx)
-		return NULL;
-	if (profile_set_versions(ctx, o->min_version, o->max_version, e) < 0)
-		goto fail;
-	if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) != 0) {
-		tls_reason_err(e, ERR_SYSTEM, "no ALPN");
-		goto fail;
-	}
-	if (o->verify == TLS_VERIFY_HANDSHAKE) {
-		if (load_trust(ctx, o->ca, e) < 0)
-			goto fail;
-		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	}
-	return ctx;
-fail:
-	tls_context_free(ctx);
-	return NULL;
 }

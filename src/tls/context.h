@@ -25,16 +25,8 @@ struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const str
 struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e);
 void tls_context_free(struct ssl_ctx_st *ctx); /* NULL is fine */
 
-enum tls_verify { TLS_VERIFY_HANDSHAKE, TLS_VERIFY_NONE };
-
-struct tls_client_options {
-	const char *ca; /* file or directory; NULL: the system's */
-	enum tls_verify verify;
-	const char *min_version, *max_version; /* NULL: library's */
-};
-/* Offers http/1.1. The chain is verified in the handshake, so that the server gets the right alert;
- * the name is not: see tls/identity. */
-struct ssl_ctx_st *tls_context_new_client(const struct tls_client_options *o, struct err *e);
+/* What contexts of servers and clients have in common, and nothing else. */
+struct ssl_ctx_st *tls_context_new_bare(bool is_server, struct err *e);
 
 /* Does the build write key logs when $SSLKEYLOGFILE says so (configure --enable-keylog)? */
 bool tls_keylog_is_built_in(void);

@@ -1,6 +1,6 @@
 /* Reference identities (RFC 9525) for clients: the host that was asked for, compared with the
- * subject alternative names of the certificate and with nothing else. The chain is not its
- * business. */
+ * subject alternative names of the certificate, and with nothing else unless that is asked for. The
+ * chain is not its business. */
 #include "tls/identity.h"
 
 #include <arpa/inet.h>
@@ -52,11 +52,11 @@ int tls_identity_expect(struct ssl_st *ssl, const char *host, const char *sni, s
 	return 0;
 }
 
-static bool carries(X509 *cert, const char *name)
+static bool carries(X509 *cert, const char *name, bool allow_cn)
 {
-	unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-			 X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-			 X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS;
+	unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+			 X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS |
+			 (allow_cn ? 0 : X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	int rc = is_address(name) ? X509_check_ip_asc(cert, name, flags)
 				  : X509_check_host(cert, name, 0, flags, NULL);
 
@@ -68,17 +68,18 @@ bool tls_identity_carries(struct x509_st *cert, const char *host)
 {
 	char name[HOST_MAX];
 
-	return copy_host(name, host) && carries(cert, name);
+	return copy_host(name, host) && carries(cert, name, false);
 }
 
-int tls_identity_check(struct ssl_st *ssl, const char *host, struct err *e)
+int tls_identity_check(struct ssl_st *ssl, const char *host, bool allow_cn, struct err *e)
 {
+	char name[HOST_MAX];
 	X509 *cert = SSL_get0_peer_certificate(ssl);
 	struct buf names;
 
 	if (!cert)
 		return err_set(e, ERR_UNAVAILABLE, "the server sent no certificate");
-	if (tls_identity_carries(cert, host))
+	if (copy_host(name, host) && carries(cert, name, allow_cn))
 		return 0;
 	buf_init(&names, 0);
 	tls_facts_names(cert, &names);

@@ -22,6 +22,7 @@ enum { PASSPHRASE_MAX = 1024 };
 
 struct passphrase {
 	const char *file; /* NULL: none */
+	pair_ask_fn ask;  /* NULL: there is nobody to ask */
 	char text[PASSPHRASE_MAX];
 	size_t n;
 	bool asked; /* the key is encrypted */
@@ -102,6 +103,8 @@ static int on_passphrase(char *dst, int size, int writing, void *arg)
 
 	(void)writing;
 	p->asked = true;
+	if (!p->file && p->ask)
+		return p->ask(dst, size);
 	if (!p->file || p->n > (size_t)size)
 		return -1;
 	memcpy(dst, p->text, p->n);
@@ -181,9 +184,9 @@ static bool has_key_block(BIO *b)
 	return found || !is_end_of_pem();
 }
 
-static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
+static int read_key(struct loading *l, const struct tls_pair *p, pair_ask_fn ask, struct err *e)
 {
-	struct passphrase pass = { 0 };
+	struct passphrase pass = { .ask = ask };
 	int rc = -1;
 
 	if (is_set(p->passphrase_file) && read_passphrase(&pass, p, e) < 0)
@@ -191,6 +194,8 @@ static int read_key(struct loading *l, const struct tls_pair *p, struct err *e)
 	l->pkey = PEM_read_bio_PrivateKey(l->key, NULL, on_passphrase, &pass);
 	if (l->pkey)
 		rc = 0;
+	else if (pass.asked && ask)
+		say(e, l->key_file, "the pass phrase does not open the private key");
 	else if (pass.asked && !pass.file)
 		say(e, l->key_file, "the private key is encrypted, and passphrase_file is not set");
 	else if (pass.asked)
@@ -240,11 +245,17 @@ static int install(SSL_CTX *ctx, struct loading *l, struct err *e)
 int pair_load(
 	struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf, struct err *e)
 {
+	return pair_load_asking(ctx, p, NULL, ret_leaf, e);
+}
+
+int pair_load_asking(struct ssl_ctx_st *ctx, const struct tls_pair *p, pair_ask_fn ask,
+	struct x509_st **ret_leaf, struct err *e)
+{
 	struct loading l = { 0 };
 	int rc = -1;
 
 	ERR_clear_error();
-	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, e) < 0)
+	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, ask, e) < 0)
 		goto out;
 	rc = install(ctx, &l, e);
 	if (rc == 0) {

@@ -22,4 +22,11 @@ struct tls_pair {
 int pair_load(
 	struct ssl_ctx_st *ctx, const struct tls_pair *p, struct x509_st **ret_leaf, struct err *e);
 
+/* Asks a person for the pass phrase of an encrypted key: its bytes into dst[0..size), how many; -1:
+ * none was given. */
+typedef int (*pair_ask_fn)(char *dst, int size);
+/* The same; `ask` is called when the key is encrypted and no file has the pass phrase. */
+int pair_load_asking(struct ssl_ctx_st *ctx, const struct tls_pair *p, pair_ask_fn ask,
+	struct x509_st **ret_leaf, struct err *e);
+
 #endif

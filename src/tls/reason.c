@@ -93,6 +93,20 @@ static void take_entry(struct tls_reason *r, unsigned long code)
 	}
 }
 
+static void say_chain(struct tls_reason *r, long result)
+{
+	snprintf(r->sentence, sizeof(r->sentence), "the peer's certificate is not trusted: %s",
+		X509_verify_cert_error_string(result));
+}
+
+void tls_reason_of_chain(long result, struct tls_reason *ret)
+{
+	*ret = (struct tls_reason){
+		.word = "certificate_verify_failed", .alert = -1, .is_chain = true
+	};
+	say_chain(ret, result);
+}
+
 static void add_verify_result(struct tls_reason *r, const struct ssl_st *ssl, unsigned long code)
 {
 	long result = SSL_get_verify_result(ssl);
@@ -101,8 +115,7 @@ static void add_verify_result(struct tls_reason *r, const struct ssl_st *ssl, un
 		ERR_GET_REASON(code) != SSL_R_CERTIFICATE_VERIFY_FAILED || result == X509_V_OK)
 		return;
 	r->is_chain = true;
-	snprintf(r->sentence, sizeof(r->sentence), "the peer's certificate is not trusted: %s",
-		X509_verify_cert_error_string(result));
+	say_chain(r, result);
 }
 
 void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret)

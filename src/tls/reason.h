@@ -19,6 +19,8 @@ struct tls_reason {
 /* Takes the queue's first (deepest) error and empties it. `ssl` may be NULL; with it, a verify
  * result goes into the sentence. Never fails: an empty queue gives "unknown". */
 void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret);
+/* The reason for a chain that is not trusted; `result` is one of X509_V_ERR_*. */
+void tls_reason_of_chain(long result, struct tls_reason *ret);
 /* The same into a cold-path error: "<context>: sentence"; returns -1. */
 int tls_reason_err(struct err *e, enum err_code code, const char *context);
 

@@ -1,12 +1,17 @@
 """latch and the server's certificate, and handshakes that fail."""
+import fcntl
+import os
+import pty
 import re
 import socket
 import ssl
 import subprocess
+import termios
 import unittest
 
 import harness
 from latch_peer import LatchTestCase, Server, answering, server_context, with_length
+from pki import CLIENT, Pki
 
 WHOLE = with_length(b"hello")
 
@@ -140,6 +145,101 @@ class Handshake(LatchTestCase):
             self.latch(f"https://[::1]:{server.port}/")
             run = self.latch("https://localhost/", "--connect", f"[::1]:{server.port}", "-v")
         self.assertIn(f"connected to [::1]:{server.port}", run.err)
+
+
+class ClientCertificates(LatchTestCase):
+    """The server asks, and python's ssl verifies what latch shows."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pki = Pki()
+        cls.pki.server("client", None, extensions=CLIENT)
+        cls.cert, cls.key = cls.pki.path("client.pem"), cls.pki.path("client.key")
+        cls.pass_file, cls.locked = cls.pki.path("pass"), cls.pki.path("locked.key")
+        cls.pass_file.write_text("open sesame\n")
+        cls.pki.openssl("pkey", "-in", cls.key, "-aes-256-cbc", "-passout",
+                        f"file:{cls.pass_file}", "-out", cls.locked)
+        cls.both = cls.pki.path("both.pem")
+        cls.both.write_bytes(cls.cert.read_bytes() + cls.key.read_bytes())
+
+    def context(self, version="1.3"):
+        context = server_context(version=version)
+        context.load_verify_locations(self.pki.path("ca.pem"))
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def show(self, *args, version="1.3", **options):
+        seen = []
+
+        def script(connection):
+            connection.read_head()
+            seen.append(dict(x[0] for x in connection.stream.getpeercert()["subject"]))
+            connection.send(WHOLE)
+            connection.close_notify()
+        run = self.fetch(script, *args, context=self.context(version), **options)
+        return run, seen
+
+    def test_it_is_shown_to_a_server_that_asks(self):
+        for version in ("1.2", "1.3"):
+            for args in (("--cert", self.cert, "--key", self.key), ("--cert", self.both),
+                         ("--cert", self.cert, "--key", self.locked, "--pass-file",
+                          self.pass_file)):
+                run, seen = self.show(*args, version=version)
+                self.assertEqual(run.out, b"hello")
+                self.assertEqual(seen[0]["commonName"], "client")
+
+    def test_none_is_a_failure_that_says_so(self):
+        for version, words in (("1.2", "alert handshake failure"),
+                               ("1.3", "alert certificate required")):
+            run, _ = self.show(version=version, code=5)
+            self.assertIn(words, run.err)
+
+    def test_what_cannot_be_used_is_named(self):
+        other = harness.certificates() / "rsa.key"
+        for args, words in (
+                (("--cert", self.cert, "--key", other), "is not the certificate's"),
+                (("--cert", self.pki.path("none.pem")), "No such file"),
+                (("--cert", self.cert), "holds no private key"),
+                (("--cert", self.cert, "--key", self.locked, "--pass-file", self.key),
+                 "the pass phrase does not open the private key")):
+            run = self.latch(*args, "https://localhost:1/", code=1)
+            self.assertIn(words, run.err)
+
+    def prompted(self, typed):
+        """Exit code, and what the terminal saw."""
+        ours, theirs = pty.openpty()
+
+        def script(connection):
+            connection.read_head()
+            connection.send(WHOLE)
+            connection.close_notify()
+        with Server(script, self.context()) as server:
+            run = subprocess.Popen(
+                [harness.LATCH, "--ca", harness.certificates() / "ca.pem", "--cert", self.cert,
+                 "--key", self.locked, "--connect", "127.0.0.1", server.url()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+                preexec_fn=lambda: (os.setsid(), fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)))
+            os.close(theirs)
+            screen = b""
+            while b"Pass phrase of the private key: " not in screen:
+                screen += os.read(ours, 1000)
+            os.write(ours, typed)
+            try:
+                while part := os.read(ours, 1000):
+                    screen += part
+            except OSError:     # EIO: nobody holds the terminal any more
+                pass
+            code = run.wait(harness.PATIENCE)
+        os.close(ours)
+        return code, screen
+
+    def test_a_person_is_asked_and_what_is_typed_is_not_shown(self):
+        code, screen = self.prompted(b"open sesame\n")
+        self.assertEqual(code, 0, screen)
+        self.assertNotIn(b"sesame", screen)
+        code, screen = self.prompted(b"open barley\n")
+        self.assertEqual(code, 1, screen)
+        self.assertIn(b"the pass phrase does not open the private key", screen)
 
 
 class OpensslServer(LatchTestCase):

@@ -62,7 +62,9 @@ static const char *said(void)
 
 static enum outcome fetch(struct str answer, enum peer_end end)
 {
-	const struct fetch_env env = { &options, NULL, &output, &report, &progress };
+	const struct fetch_env env = { &options, NULL, &output, &report, &progress, false };
+	struct fetch_result result;
+	struct ask ask = { .method = options.head_only ? STR("HEAD") : STR("GET") };
 	const char *why;
 	struct url url;
 	char text[64];
@@ -71,7 +73,10 @@ static enum outcome fetch(struct str answer, enum peer_end end)
 	peer_start(&peer, answer, end);
 	snprintf(text, sizeof(text), "http://127.0.0.1:%u/x?y", peer.port);
 	cr_assert_eq(uri_parse_url(str_of(text), &url, &why), 0, "%s", why);
-	r = fetch_run(&env, &url, text, &e);
+	ask.url = &url;
+	fetch_result_init(&result);
+	r = fetch_run(&env, &ask, text, &result, &e);
+	fetch_result_done(&result);
 	peer_join(&peer);
 	return r;
 }
@@ -86,33 +91,6 @@ Test(fetch, asks_politely)
 		"Accept: */*\r\nConnection: close\r\n\r\n",
 		peer.port);
 	cr_expect_str_eq(peer.request, expected);
-}
-
-/* The first two lines of the request for a URL. */
-static void expect_request(const char *text, bool head_only, const char *expected)
-{
-	const char *why;
-	struct url url;
-	struct buf out;
-
-	buf_init(&out, 0);
-	cr_assert_eq(uri_parse_url(str_of(text), &url, &why), 0, "%s: %s", text, why);
-	cr_assert(fetch_write_request(&out, &url, head_only));
-	cr_expect(
-		str_has_prefix(buf_str(&out), str_of(expected)), "%s: %s", text, buf_cstring(&out));
-	buf_done(&out);
-}
-
-Test(fetch, names_host_and_target_as_the_rules_say)
-{
-	expect_request("https://example.org", false, "GET / HTTP/1.1\r\nHost: example.org\r\n");
-	expect_request(
-		"https://example.org:443/a", false, "GET /a HTTP/1.1\r\nHost: example.org\r\n");
-	expect_request(
-		"http://example.org:443/", true, "HEAD / HTTP/1.1\r\nHost: example.org:443\r\n");
-	expect_request(
-		"http://example.org:80?q#f", false, "GET /?q HTTP/1.1\r\nHost: example.org\r\n");
-	expect_request("https://[::1]:8443/", false, "GET / HTTP/1.1\r\nHost: [::1]:8443\r\n");
 }
 
 Test(fetch, writes_content_of_a_length)

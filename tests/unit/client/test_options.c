@@ -5,7 +5,7 @@
 
 #include "client/options.h"
 
-enum { WORDS_MAX = 32 };
+enum { WORDS_MAX = 64 };
 
 static struct options o;
 static struct err e;
@@ -41,8 +41,8 @@ static int parse(const char *line)
 
 static void expect_url(size_t i, const char *url)
 {
-	cr_assert_lt(i, o.nurls);
-	cr_expect_str_eq(o.urls[i], url);
+	cr_assert_lt(i, o.urls.n);
+	cr_expect_str_eq(o.urls.text[i], url);
 }
 
 /* It is refused, and the sentence has `part` in it. */
@@ -64,7 +64,7 @@ Test(options, defaults_are_those_of_the_manual)
 	cr_expect_str_empty(o.connect_host);
 	cr_expect_eq(o.connect_port, 0);
 	cr_expect(!o.with_head && !o.head_only && !o.fail && !o.verbose && !o.quiet && !o.insecure);
-	cr_expect_eq(o.nurls, 1);
+	cr_expect_eq(o.urls.n, 1);
 	expect_url(0, "https://example.org/");
 }
 
@@ -86,6 +86,52 @@ Test(options, every_option_is_understood)
 	cr_expect_eq(o.progress, OPTIONS_PROGRESS_OFF);
 }
 
+Test(options, every_option_of_requests_and_tls_is_understood)
+{
+	cr_assert_eq(parse("-X PUT -d @f -H A:b -L --max-redirects 3 --repeat 5 --json --crl c "
+			   "--depth 2 --cert c --key k --pass-file p --allow-cn --verify after "
+			   "--tls-min 1.2 --tls-max 1.3 --sni n -6 --proxy none u"),
+		0, "%s", e.text);
+	cr_expect_str_eq(o.method, "PUT");
+	cr_expect_str_eq(o.data, "@f");
+	cr_expect_eq(o.fields.n, 1);
+	cr_expect_str_eq(o.fields.text[0], "A:b");
+	cr_expect(o.follow && o.json && o.allow_cn);
+	cr_expect_eq(o.max_redirects, 3);
+	cr_expect_eq(o.repeat, 5);
+	cr_expect_eq(o.depth, 2);
+	cr_expect_eq(o.verify, OPTIONS_VERIFY_AFTER);
+	cr_expect_str_eq(o.tls_min, "1.2");
+	cr_expect_str_eq(o.tls_max, "1.3");
+	cr_expect_eq(o.family, OPTIONS_IPV6);
+	cr_expect_eq(parse("-O -C -4 u"), 0, "%s", e.text);
+	cr_expect(o.remote_name && o.resume);
+	cr_expect_eq(o.family, OPTIONS_IPV4);
+}
+
+Test(options, what_cannot_go_together_is_refused)
+{
+	static const char *const bad[] = { "-o a -O u", "-I -X GET u", "-I -d a u", "-C u",
+		"-C -o a -I u", "-C -o a -d b u", "-C -o a u v", "--key k u", "--pass-file p u",
+		"--tls-min 1.3 --tls-max 1.2 u", "-v --json u", "-k --crl c u", "-X A,B u",
+		"-X CONNECT u", "--repeat 2 -C -o a u" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		cr_expect_eq(parse(bad[i]), -1, "%s: was taken", bad[i]);
+}
+
+Test(options, arguments_have_a_form)
+{
+	expect_refused("--repeat 0 u", "--repeat 0: expected a number from 1 to");
+	expect_refused("--depth x u", "--depth x: expected a number from 0 to");
+	expect_refused("--tls-min 1.1 u", "--tls-min 1.1: expected 1.2 or 1.3");
+	expect_refused("--verify never u", "expected handshake or after");
+	expect_refused("-H novalue u", "expected 'Name: value'");
+	expect_refused("-H a,b:c u", "expected 'Name: value'");
+	expect_refused("-H Content-Length:3 u", "latch itself writes this field");
+	expect_refused("-H transfer-encoding:x u", "latch itself writes this field");
+}
+
 Test(options, letters_gather_and_arguments_stick)
 {
 	cr_assert_eq(parse("-ikofile u"), 0, "%s", e.text);
@@ -101,7 +147,7 @@ Test(options, urls_and_options_mix)
 {
 	cr_assert_eq(parse("one -v two -- -three --four"), 0, "%s", e.text);
 	cr_expect(o.verbose);
-	cr_expect_eq(o.nurls, 4);
+	cr_expect_eq(o.urls.n, 4);
 	expect_url(0, "one");
 	expect_url(1, "two");
 	expect_url(2, "-three");
@@ -177,7 +223,7 @@ Test(options, mistakes_are_named)
 	expect_refused("u --ca", "--ca: needs FILE|DIR");
 	expect_refused("--ca= u", "--ca: needs");
 	expect_refused("--fail=yes u", "--fail: takes no argument");
-	expect_refused("--shutdown both u", "expected strict or lenient");
+	expect_refused("--shutdown both u", "expected lenient or strict");
 	expect_refused("-v -q u", "exclude each other");
 }
 
@@ -231,7 +277,7 @@ Test(options, usage_has_every_option_and_exit_code)
 	struct buf out;
 
 	buf_init(&out, 0);
-	cr_assert(options_usage(&out));
+	cr_assert(options_usage(&o, &out));
 	text = buf_cstring(&out);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		cr_expect_not_null(strstr(text, words[i]), "%s is missing", words[i]);

@@ -52,7 +52,7 @@ Test(output, small_pieces_gather_until_flushed)
 {
 	char text[16];
 
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("one "), &e), 0);
 	cr_assert_eq(output_write(&o, STR("two"), &e), 0);
 	cr_expect_eq(size_of(), 0);
@@ -68,7 +68,7 @@ Test(output, order_holds_between_small_and_large)
 	static char large[100000], all[100020];
 
 	memset(large, 'L', sizeof(large));
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("before"), &e), 0);
 	cr_assert_eq(output_write(&o, (struct str){ large, sizeof(large) }, &e), 0);
 	cr_assert_eq(output_write(&o, STR("after"), &e), 0);
@@ -80,7 +80,7 @@ Test(output, order_holds_between_small_and_large)
 
 Test(output, memory_is_bounded_however_many_small_pieces_come)
 {
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	for (int i = 0; i < 10000; i++)
 		cr_assert_eq(output_write(&o, STR("0123456789abcdef"), &e), 0);
 	cr_expect_leq(o.pending.cap, OUTPUT_BUFFER);
@@ -92,16 +92,16 @@ Test(output, opening_empties_the_file_once)
 {
 	char text[16];
 
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("old"), &e), 0);
 	cr_assert_eq(output_close(&o, &e), 0);
 	output_init(&o, path);
 	cr_expect_eq(size_of(), 3, "not before it is opened");
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_expect_eq(size_of(), 0);
 	cr_assert_eq(output_write(&o, STR("A"), &e), 0);
 	cr_assert_eq(output_flush(&o, &e), 0);
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("B"), &e), 0);
 	cr_assert_eq(output_close(&o, &e), 0);
 	cr_expect_eq(content(text, sizeof(text)), 2);
@@ -114,7 +114,7 @@ Test(output, a_file_that_cannot_be_made_is_named)
 
 	snprintf(missing, sizeof(missing), "%s/no/such", folder);
 	output_init(&o, missing);
-	cr_expect_eq(output_open(&o, &e), -1);
+	cr_expect_eq(output_open(&o, 0, &e), -1);
 	cr_expect_not_null(strstr(e.text, missing), "%s", e.text);
 	cr_expect_not_null(strstr(e.text, "No such file"), "%s", e.text);
 }
@@ -122,7 +122,7 @@ Test(output, a_file_that_cannot_be_made_is_named)
 Test(output, a_full_device_is_an_error)
 {
 	output_init(&o, "/dev/full");
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("x"), &e), 0, "it gathers");
 	cr_expect_eq(output_flush(&o, &e), -1);
 	cr_expect_not_null(strstr(e.text, "No space left"), "%s", e.text);
@@ -133,7 +133,7 @@ Test(output, a_full_device_is_an_error)
 Test(output, closing_tells_what_flushing_finds)
 {
 	output_init(&o, "/dev/full");
-	cr_assert_eq(output_open(&o, &e), 0);
+	cr_assert_eq(output_open(&o, 0, &e), 0);
 	cr_assert_eq(output_write(&o, STR("x"), &e), 0);
 	cr_expect_eq(output_close(&o, &e), -1);
 	cr_expect_eq(output_close(&o, &e), 0);

@@ -26,7 +26,9 @@ static void setup(void)
 	error_fd = memfd_create("stderr", MFD_CLOEXEC);
 	cr_assert_geq(error_fd, 0);
 	cr_assert_geq(dup2(error_fd, STDERR_FILENO), 0);
-	options = (struct options){ .output = path, .urls = urls, .timeout_ms = 20000 };
+	options = (struct options){
+		.output = path, .urls = { urls, 0 }, .depth = OPTIONS_NO_DEPTH, .timeout_ms = 20000
+	};
 }
 
 static void teardown(void)
@@ -38,9 +40,9 @@ TestSuite(run, .init = setup, .fini = teardown);
 
 static void add_url(const char *scheme, unsigned port)
 {
-	snprintf(text[options.nurls], sizeof(text[0]), "%s://127.0.0.1:%u/", scheme, port);
-	urls[options.nurls] = text[options.nurls];
-	options.nurls++;
+	snprintf(text[options.urls.n], sizeof(text[0]), "%s://127.0.0.1:%u/", scheme, port);
+	urls[options.urls.n] = text[options.urls.n];
+	options.urls.n++;
 }
 
 static const char *read_whole(int fd)

@@ -8,6 +8,7 @@
 
 #include <openssl/ssl.h>
 
+#include "tls/client.h"
 #include "tls/context.h"
 #include "tls/reason.h"
 #include "tls/session.h"

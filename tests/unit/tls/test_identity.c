@@ -88,7 +88,7 @@ Test(identity, names_and_addresses)
 	cr_assert_eq(v.status, IO_OK);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct err e = { 0 };
-		int rc = tls_identity_check(v.client.ssl, rows[i].host, &e);
+		int rc = tls_identity_check(v.client.ssl, rows[i].host, false, &e);
 		cr_expect_eq(rc, rows[i].good ? 0 : -1, "%s", rows[i].host);
 	}
 	cr_expect_eq(ERR_peek_error(), 0);
@@ -103,7 +103,7 @@ Test(identity, the_common_name_is_nobody)
 
 	visit_start(&v, "cn", &o, "localhost");
 	cr_assert_eq(v.status, IO_OK); /* the chain is fine */
-	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", &e), -1);
+	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", false, &e), -1);
 	cr_expect_not_null(strstr(e.text, "no name at all"), "%s", e.text);
 	visit_stop(&v);
 }
@@ -116,7 +116,7 @@ Test(identity, a_mismatch_names_both_sides)
 
 	visit_start(&v, "wrong", &o, "localhost");
 	cr_assert_eq(v.status, IO_OK);
-	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", &e), -1);
+	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", false, &e), -1);
 	cr_expect_str_eq(e.text, "the certificate is not for localhost, but for other.example");
 	visit_stop(&v);
 }
@@ -152,7 +152,7 @@ Test(identity, another_sni_and_impossible_names)
 	long_name[sizeof(long_name) - 1] = '\0';
 	cr_expect_eq(tls_identity_expect(ssl, long_name, NULL, &e), -1);
 	cr_expect_eq(tls_identity_expect(ssl, "", NULL, &e), -1);
-	cr_expect_eq(tls_identity_check(ssl, "localhost", &e), -1); /* no certificate yet */
+	cr_expect_eq(tls_identity_check(ssl, "localhost", false, &e), -1); /* no certificate yet */
 	SSL_free(ssl);
 	tls_context_free(ctx);
 }
@@ -195,7 +195,7 @@ Test(chain, not_verified_when_told_so)
 
 	visit_start(&v, "selfsigned", &o, "localhost");
 	cr_expect_eq(v.status, IO_OK);
-	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", &e), 0);
+	cr_expect_eq(tls_identity_check(v.client.ssl, "localhost", false, &e), 0);
 	visit_stop(&v);
 }
 
