@@ -162,9 +162,9 @@ check-replay: run_replay_plain
 check-e2e: run_e2e_plain
 check-asan: run_unit_asan run_replay_asan run_e2e_asan
 	@echo "make check-asan: all passed"
-# In a booted systemd; needs root.
-check-system: tree_plain
-	tests/system/run $(abspath $(BUILD)/plain/tree)
+# In a booted systemd; needs root. LONG=1 for many times more of everything.
+check-system: tree_plain deb
+	tests/system/run $(abspath $(BUILD)/plain/tree) $(abspath $(BUILD))/deb $(SYSTEM)
 # The demo page in Chromium, with a screenshot.
 check-browser: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/browse $(BUILD)/demo.png
@@ -237,7 +237,8 @@ archive = latchd-$(VERSION)
 # What git knows, and configure, so that a tarball needs no autoconf.
 dist: configure
 	@rm -rf $(BUILD)/dist && mkdir -p $(BUILD)/dist/$(archive)
-	git ls-files -z | tar --null -T - -cf - | tar -C $(BUILD)/dist/$(archive) -xf -
+	set -o pipefail; git -c safe.directory='*' ls-files -z | tar --null -T - -cf - | \
+		tar -C $(BUILD)/dist/$(archive) -xf -
 	cp -p configure $(BUILD)/dist/$(archive)/
 	tar -C $(BUILD)/dist --sort=name --owner=0 --group=0 --numeric-owner -czf $(BUILD)/$(archive).tar.gz $(archive)
 	@rm -rf $(BUILD)/dist; echo "$(BUILD)/$(archive).tar.gz"

@@ -75,6 +75,11 @@ class Package(TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("/usr/share/latchd/welcome", done.stdout)
 
+    def test_its_logs_are_rotated_as_the_manual_says(self):
+        rotation = (ROOT / "debian/latchd.logrotate").read_text()
+        self.assertIn("reopen-logs", rotation)
+        self.assertIn(rotation, (ROOT / "man/latchd.8").read_text())
+
 
 if __name__ == "__main__":
     unittest.main()
