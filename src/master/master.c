@@ -22,6 +22,8 @@
 #include "net/sock.h"
 #include "tls/ticket.h"
 
+enum { MARGIN_MS = 5000 }; /* what a start or a stop may take beside waiting for workers */
+
 enum master_state {
 	MASTER_STARTING,
 	MASTER_RUNNING,
@@ -179,6 +181,7 @@ static void stop(struct master *m, bool at_once)
 		reload_drain(&m->reload);
 	answers_stopping(&m->answers);
 	notify_stopping(new_status(m));
+	notify_extend(reload_ends_within_ms(&m->reload) + MARGIN_MS);
 	if (reload_is_empty(&m->reload))
 		m->state = MASTER_GONE;
 }
@@ -269,6 +272,8 @@ static int loop(struct master *m)
 	int r = 0;
 
 	reload_begin(&m->reload);
+	if (m->reload.candidate)
+		notify_extend(m->reload.candidate->config->reload_ready_ms + MARGIN_MS);
 	while (m->state != MASTER_GONE && r >= 0)
 		r = turn(m);
 	if (r >= 0)

@@ -33,6 +33,11 @@ void notify_stopping(const char *status)
 	sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
 }
 
+void notify_extend(int64_t within_ms)
+{
+	sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)within_ms * 1000);
+}
+
 int64_t notify_watchdog_ms(void)
 {
 	uint64_t us;

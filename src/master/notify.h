@@ -11,6 +11,9 @@ void notify_status(const char *status);
 /* A reload begins; notify_ready() ends it, however it went. */
 void notify_reloading(void);
 void notify_stopping(const char *status);
+/* The start, or the stop, that is under way may take that long from now, and no longer: for when
+ * TimeoutStartSec= or TimeoutStopSec= is shorter. */
+void notify_extend(int64_t within_ms);
 
 /* The manager keeps a copy of `fd` for the next start, under a name of letters, digits and
  * punctuation without ':'. Whether there is one to do so; it may still refuse. */

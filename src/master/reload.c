@@ -400,6 +400,16 @@ void reload_stop(struct reload *r)
 	end_all(r, end_at_once);
 }
 
+int64_t reload_ends_within_ms(const struct reload *r)
+{
+	int64_t last_us = r->serving ? r->serving->pool.deadline_us : 0, now_us = clock_us_now();
+
+	for (const struct generation *g = r->draining; g; g = g->next)
+		if (g->pool.deadline_us > last_us)
+			last_us = g->pool.deadline_us;
+	return last_us > now_us ? (last_us - now_us) / 1000 : 0;
+}
+
 bool reload_is_empty(const struct reload *r)
 {
 	return !reload_is_busy(r) && !r->draining &&

@@ -91,6 +91,8 @@ bool reload_has_worker(const struct reload *r, pid_t pid);
 void reload_drain(struct reload *r);
 /* The same at once. */
 void reload_stop(struct reload *r);
+/* In what time the last of the workers that were told to end has ended, at the latest. */
+int64_t reload_ends_within_ms(const struct reload *r);
 /* No worker is left. */
 bool reload_is_empty(const struct reload *r);
 void reload_reopen_logs(struct reload *r);

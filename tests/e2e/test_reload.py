@@ -216,6 +216,8 @@ class Stop(TestCase):
             p._take(100)
             d.signal(signal.SIGTERM)
             d.notes.wait("^STOPPING=1")
+            # An hour, and a little more to end in.
+            d.notes.wait(r"^EXTEND_TIMEOUT_USEC=360\d{7}$")
             with self.assertRaises((ConnectionRefusedError, ConnectionResetError)):
                 while True:  # until the listener is closed, which resets what is in its queue
                     d.peer(tls=False).sock.close()

@@ -70,12 +70,19 @@ Test(notify, stopping)
 	cr_expect_str_eq(heard(), "STOPPING=1\nSTATUS=stopping: 2 workers left");
 }
 
+Test(notify, more_time)
+{
+	notify_extend(6000000);
+	cr_expect_str_eq(heard(), "EXTEND_TIMEOUT_USEC=6000000000");
+}
+
 Test(notify, nobody_listens)
 {
 	unsetenv("NOTIFY_SOCKET");
 	notify_ready("x");
 	notify_reloading();
 	notify_stopping("x");
+	notify_extend(1);
 	cr_expect_str_eq(heard(), "");
 }
 
