@@ -296,6 +296,13 @@ void log_event(enum log_level level, const char *message_id, const struct log_fi
 	va_end(ap);
 }
 
+struct log_field log_number(const char *name, int64_t n, char dst[LOG_NUMBER_SIZE])
+{
+	int len = snprintf(dst, LOG_NUMBER_SIZE, "%lld", (long long)n);
+
+	return (struct log_field){ name, { dst, (size_t)len } };
+}
+
 void log_err(enum log_level level, const struct err *e)
 {
 	char text[sizeof(e->file) + sizeof(e->text) + 16];

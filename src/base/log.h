@@ -39,6 +39,10 @@ struct log_field {
 	struct str value;
 };
 
+/* A field with a number; `dst` keeps its digits. */
+enum { LOG_NUMBER_SIZE = 21 };
+struct log_field log_number(const char *name, int64_t n, char dst[LOG_NUMBER_SIZE]);
+
 /* `fd`: of the open file with LOG_TARGET_FILE (borrowed; the caller closes the one before), else
  * not used. Opens the journal's socket if needed, so call it before privileges go; where there is
  * no journal, or no libsystemd, prefixed lines go to standard error. Before the first call: AUTO

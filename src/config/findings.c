@@ -112,10 +112,19 @@ void findings_sort(struct findings *f)
 	f->n = kept;
 }
 
-int findings_code(const struct findings *f)
+const struct err *findings_first(const struct findings *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->v[i].is_error)
-			return (int)f->v[i].err.code;
+			return &f->v[i].err;
+	return NULL;
+}
+
+int findings_code(const struct findings *f)
+{
+	const struct err *first = findings_first(f);
+
+	if (first)
+		return (int)first->code;
 	return f->errors ? (int)ERR_SYSTEM : 0;
 }

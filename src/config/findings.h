@@ -24,6 +24,8 @@ void findings_warning(struct findings *f, const char *file, int line, const char
 /* In the order of the files and lines that they are about, those without a place last, none twice.
  */
 void findings_sort(struct findings *f);
+/* The first error; NULL: there is none. */
+const struct err *findings_first(const struct findings *f);
 /* The exit code that the findings amount to: that of the first error; 0 without one. */
 int findings_code(const struct findings *f);
 

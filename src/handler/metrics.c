@@ -133,6 +133,8 @@ static void put_master(struct page *p, const struct board *b)
 	family(p, METRIC_reloads_total);
 	sample(p, METRIC_reloads_total, "result", STR("ok"), board_get(b->reloads_ok));
 	sample(p, METRIC_reloads_total, "result", STR("failed"), board_get(b->reloads_failed));
+	sample(p, METRIC_reloads_total, "result", STR("quarantined"),
+		board_get(b->reloads_quarantined));
 	single(p, METRIC_last_reload_success, board_get(b->last_reload_ok) != 0);
 }
 

@@ -122,6 +122,7 @@ static bool html_master(struct buf *out, const struct snapshot *shot)
 	return html_group(out, "Process") &&
 	       html_row(out, "reloads done", board_get(b->reloads_ok)) &&
 	       html_row(out, "reloads refused", board_get(b->reloads_failed)) &&
+	       html_row(out, "reloads taken back", board_get(b->reloads_quarantined)) &&
 	       html_row(out, "workers respawned", board_get(b->respawns)) &&
 	       html_row(out, "SIGPIPE", shot->total.sigpipes) && html_group_end(out);
 }

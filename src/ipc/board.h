@@ -56,6 +56,7 @@ struct board {
 	uint32_t generation;   /* the serving one */
 	uint32_t respawns;
 	uint32_t reloads_ok, reloads_failed;
+	uint32_t reloads_quarantined; /* done, and taken back since its workers died */
 	uint32_t last_reload_ok;
 	uint32_t nslots;                                     /* slots from 0 that were ever used */
 	char listener[BOARD_LISTENERS][BOARD_LISTENER_NAME]; /* names; "": never used */

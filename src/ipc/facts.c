@@ -108,6 +108,7 @@ void facts_write(struct json *j, const struct board *b, struct str openssl)
 	json_object_open(j, "reloads_total");
 	json_uint(j, "ok", board_get(b->reloads_ok));
 	json_uint(j, "failed", board_get(b->reloads_failed));
+	json_uint(j, "quarantined", board_get(b->reloads_quarantined));
 	json_object_close(j);
 	json_bool(j, "last_reload_success", board_get(b->last_reload_ok) != 0);
 	json_uint(j, "connections_total", t.connections);

@@ -40,7 +40,10 @@ void generation_free(struct generation *g)
 	pool_done(&g->pool);
 	generation_release_sockets(g);
 	tally_free(g->tally);
-	free_config(g->config);
+	if (g->holders && --*g->holders == 0) {
+		free_config(g->config);
+		free(g->holders);
+	}
 	free(g);
 }
 
@@ -127,6 +130,43 @@ static bool is_acceptable(
 	return f->errors == 0;
 }
 
+/* Sockets and workers. */
+static int begin(struct generation *g, pool_news_fn *news, struct findings *f)
+{
+	const struct generation_options *o = g->o;
+	size_t sockets_before = o->sockets->n;
+	unsigned uid = 0, gid = 0;
+	struct err e = { 0 };
+
+	if (config_ids(g->config, &uid, &gid, f) < 0)
+		return -1;
+	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
+	if (!g->listener_fds)
+		return -1;
+	for (size_t i = 0; i < g->config->nlisteners; i++)
+		board_add_listener(o->slots->board, g->config->listeners[i].name);
+	g->opened = o->sockets->n - sockets_before;
+	if ((!g->config->limits.connections_per_address || (g->tally = tally_new(&e))) &&
+		fork_workers(g, uid, gid, news, &e) == 0)
+		return 0;
+	findings_error(f, e.code, NULL, 0, "%s", e.text);
+	return -1;
+}
+
+static struct generation *make(
+	const struct generation_options *o, uint32_t number, struct findings *f)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return NULL;
+	}
+	g->o = o;
+	g->number = number;
+	return g;
+}
+
 static struct config *prepare_config(
 	const struct generation_options *o, const struct generation *again, struct findings *f)
 {
@@ -137,36 +177,44 @@ static struct config *prepare_config(
 	return config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
 }
 
+/* -1: findings. */
+static int load(struct generation *g, const struct generation *again, struct findings *f)
+{
+	g->holders = malloc(sizeof(*g->holders));
+	if (!g->holders) {
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+		return -1;
+	}
+	*g->holders = 1;
+	g->config = prepare_config(g->o, again, f);
+	return g->config ? 0 : -1;
+}
+
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
 	const struct digest_list *rehearsed, const struct generation *again, pool_news_fn *news,
 	struct findings *f)
 {
-	struct generation *g = calloc(1, sizeof(*g));
-	size_t sockets_before = o->sockets->n;
-	unsigned uid = 0, gid = 0;
-	struct err e = { 0 };
+	struct generation *g = make(o, number, f);
 
-	if (!g) {
-		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
-		return NULL;
-	}
-	g->o = o;
-	g->number = number;
-	g->config = prepare_config(o, again, f);
-	if (!g->config || !is_acceptable(g->config, rehearsed, f) ||
-		config_ids(g->config, &uid, &gid, f) < 0)
-		goto failed;
-	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
-	if (!g->listener_fds)
-		goto failed;
-	for (size_t i = 0; i < g->config->nlisteners; i++)
-		board_add_listener(o->slots->board, g->config->listeners[i].name);
-	g->opened = o->sockets->n - sockets_before;
-	if ((!g->config->limits.connections_per_address || (g->tally = tally_new(&e))) &&
-		fork_workers(g, uid, gid, news, &e) == 0)
+	if (g && load(g, again, f) == 0 && is_acceptable(g->config, rehearsed, f) &&
+		begin(g, news, f) == 0)
 		return g;
-	findings_error(f, e.code, NULL, 0, "%s", e.text);
-failed:
+	generation_free(g);
+	return NULL;
+}
+
+struct generation *generation_restore(
+	const struct generation *before, uint32_t number, pool_news_fn *news, struct findings *f)
+{
+	struct generation *g = make(before->o, number, f);
+
+	if (!g)
+		return NULL;
+	g->config = before->config;
+	g->holders = before->holders;
+	++*g->holders;
+	if (begin(g, news, f) == 0)
+		return g;
 	generation_free(g);
 	return NULL;
 }
@@ -194,7 +242,8 @@ void generation_use_log(const struct generation *g)
 		c->log_level);
 }
 
-void generation_reopen_logs(struct generation *g, bool serves, struct findings *f)
+void generation_reopen_logs(
+	struct generation *g, const struct generation *serving, struct findings *f)
 {
 	struct config *c = g->config;
 	int *fds = calloc(c->nlog_files + 1, sizeof(*fds));
@@ -208,8 +257,8 @@ void generation_reopen_logs(struct generation *g, bool serves, struct findings *
 		if (fds[i] < 0)
 			continue;
 		c->log_files[i].fd = fds[i];
-		if (serves && i == 0)
-			generation_use_log(g);
+		if (serving && serving->config == c && i == 0)
+			generation_use_log(serving);
 		close(old);
 		pool_reopen_log(&g->pool, (unsigned)i, fds[i]);
 	}

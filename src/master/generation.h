@@ -33,6 +33,7 @@ struct generation {
 	void *owner;             /* whatever generation_new()'s caller puts there */
 	uint32_t number;
 	struct config *config;
+	unsigned *holders;   /* of the configuration: generations that share it */
 	int *listener_fds;   /* held; NULL once given back */
 	struct tally *tally; /* NULL: connections by address are not limited */
 	struct pool pool;
@@ -47,6 +48,10 @@ struct generation {
 struct generation *generation_new(const struct generation_options *o, uint32_t number,
 	const struct digest_list *rehearsed, const struct generation *again, pool_news_fn *news,
 	struct findings *f);
+/* The configuration and the contexts of `before` as they are in memory, with sockets and workers of
+ * their own; no file is read. */
+struct generation *generation_restore(
+	const struct generation *before, uint32_t number, pool_news_fn *news, struct findings *f);
 /* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */
 void generation_free(struct generation *g);
 struct generation *generation_of(struct pool *p);
@@ -57,7 +62,8 @@ size_t generation_release_sockets(struct generation *g);
 void generation_drain(struct generation *g, int64_t idle_ms);
 /* The master's log goes where this configuration says. */
 void generation_use_log(const struct generation *g);
-/* `serves`: its error log is the master's. What fails is a warning in `f`. */
-void generation_reopen_logs(struct generation *g, bool serves, struct findings *f);
+/* `serving`: whose error log is the master's; NULL: none. What fails is a warning in `f`. */
+void generation_reopen_logs(
+	struct generation *g, const struct generation *serving, struct findings *f);
 
 #endif

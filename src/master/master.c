@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "master/answers.h"
 #include "master/delay.h"
+#include "master/events.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/renewal.h"
@@ -171,7 +172,8 @@ static void stop(struct master *m, bool at_once)
 {
 	if (m->state == MASTER_DRAINING)
 		at_once = true;
-	log_notice(at_once ? "stopping" : "stopping, after what runs");
+	log_event(LOG_LEVEL_NOTICE, EVENT_STOPPING, NULL, 0,
+		at_once ? "stopping" : "stopping, after what runs");
 	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
 	delay_stop(&m->rotation);
 	renewal_stop(&m->renewal);

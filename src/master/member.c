@@ -11,6 +11,7 @@
 #include "ipc/board.h"
 #include "ipc/channel.h"
 #include "master/delay.h"
+#include "master/events.h"
 
 /* ---- deadlines -------------------------------------------------------------------------- */
 
@@ -54,16 +55,32 @@ static int on_still_hung(sd_event_source *s, uint64_t now, void *data)
 	return 0;
 }
 
+static void log_hung(const struct member *m)
+{
+	unsigned live = board_get(m->o->slots->board->slot[m->slot].live);
+	char digits[5][LOG_NUMBER_SIZE];
+	const struct log_field fields[] = {
+		log_number("WORKER", m->slot, digits[0]),
+		log_number("PID", m->pid, digits[1]),
+		log_number("GENERATION", m->o->inherit.generation, digits[2]),
+		log_number("CONNECTIONS", live, digits[3]),
+		log_number("SILENT_MS", m->heart.silent_ms, digits[4]),
+	};
+
+	log_event(LOG_LEVEL_ERROR, EVENT_WORKER_HUNG, fields, sizeof(fields) / sizeof(fields[0]),
+		"worker %d (pid %d, generation %u) hangs with %u connections: no heartbeat for "
+		"%lld ms; it is aborted",
+		m->slot, (int)m->pid, m->o->inherit.generation, live,
+		(long long)m->heart.silent_ms);
+}
+
 /* SIGABRT first, so that whoever allows cores finds one; a stopped process has to be woken to hear
  * it. */
 void member_abort(struct member *m)
 {
 	if (m->sentence || m->pid <= 0)
 		return;
-	log_error("worker %d (pid %d, generation %u) hangs with %u connections: no heartbeat for "
-		  "%lld ms; it is aborted",
-		m->slot, (int)m->pid, m->o->inherit.generation,
-		board_get(m->o->slots->board->slot[m->slot].live), (long long)m->heart.silent_ms);
+	log_hung(m);
 	m->sentence = "hung";
 	kill(m->pid, SIGABRT);
 	kill(m->pid, SIGCONT);

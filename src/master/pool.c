@@ -10,6 +10,7 @@
 #include "ipc/channel.h"
 #include "master/death.h"
 #include "master/delay.h"
+#include "master/events.h"
 #include "master/heart.h"
 
 static void count(struct pool *p)
@@ -71,13 +72,42 @@ static void log_death(const struct member *m, const siginfo_t *si, bool is_polic
 	const struct pool *p = m->owner;
 	bool as_told = (si->si_code == CLD_EXITED && si->si_status == 0) || m->sentence;
 	enum log_level level = is_policy ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR;
-	char text[DEATH_TEXT_SIZE];
+	char digits[3][LOG_NUMBER_SIZE], text[DEATH_TEXT_SIZE];
+	const struct log_field fields[] = {
+		log_number("WORKER", m->slot, digits[0]),
+		log_number("PID", m->pid, digits[1]),
+		log_number("GENERATION", m->o->inherit.generation, digits[2]),
+		{ "DEATH", str_of(death_describe(si, text, sizeof(text))) },
+	};
 
 	if (p->state == POOL_ENDING && as_told)
 		level = LOG_LEVEL_DEBUG;
-	log_write(level, "worker %d (pid %d, generation %u) %s%s", m->slot, (int)m->pid,
-		m->o->inherit.generation, death_describe(si, text, sizeof(text)),
+	log_event(level, EVENT_WORKER_DIED, fields, sizeof(fields) / sizeof(fields[0]),
+		"worker %d (pid %d, generation %u) %s%s", m->slot, (int)m->pid,
+		m->o->inherit.generation, text,
 		is_policy ? ", as sigpipe = \"default\" wants it" : "");
+}
+
+/* Does this death speak against the configuration? SIGKILL that is not ours was somebody's will, or
+ * the kernel's need of memory. */
+static bool is_young_death(const struct member *m, const siginfo_t *si, bool is_policy)
+{
+	bool is_outside = death_is_by_signal(si, SIGKILL) && !m->sentence;
+
+	return !is_policy && !is_outside &&
+	       clock_us_now() - m->born_us < (int64_t)POOL_YOUNG_MS * 1000;
+}
+
+/* True: from now on it is crashing. */
+static bool count_young_death(struct pool *p)
+{
+	if (clock_us_now() - p->serving_since_us >= (int64_t)POOL_PROBATION_MS * 1000)
+		return false;
+	p->young_deaths++;
+	if (p->is_crashing || p->young_deaths <= 2 * p->o.n)
+		return false;
+	p->is_crashing = true;
+	return true;
 }
 
 /* It has not become what was hoped for. */
@@ -98,6 +128,7 @@ static void on_died(struct member *m, const siginfo_t *si)
 {
 	struct pool *p = m->owner;
 	bool is_policy = p->o.sigpipe_is_policy && death_is_by_signal(si, SIGPIPE);
+	bool is_young = is_young_death(m, si, is_policy);
 
 	log_death(m, si, is_policy);
 	switch (p->state) {
@@ -105,6 +136,8 @@ static void on_died(struct member *m, const siginfo_t *si)
 		replace(m, is_policy);
 		if (m->state == MEMBER_DOWN)
 			tell(p, POOL_CHANGED);
+		if (is_young && count_young_death(p))
+			tell(p, POOL_CRASHING);
 		break;
 	case POOL_STARTING:
 		fail(m, si);
@@ -124,6 +157,7 @@ static void on_ready(struct member *m)
 	count(p);
 	if (p->state == POOL_STARTING && p->ready == p->o.n) {
 		p->state = POOL_SERVING;
+		p->serving_since_us = clock_us_now();
 		tell(p, POOL_READY);
 	} else {
 		tell(p, POOL_CHANGED);

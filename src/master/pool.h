@@ -22,15 +22,20 @@ enum {
 	POOL_BACKOFF_MAX_MS = 10000,
 	POOL_SHORT_LIFE_MS = 1000, /* dying sooner is dying "at once" */
 	POOL_GRACE_MS = MEMBER_GRACE_MS,
+	/* So long a pool is on probation once it serves. If in that time more than twice as many
+	 * workers as it has die younger than this, it is crashing. */
+	POOL_PROBATION_MS = 60000,
+	POOL_YOUNG_MS = 10000,
 };
 
 enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
 
 enum pool_news {
-	POOL_READY,   /* the last of them said READY for the first time */
-	POOL_FAILED,  /* one did not: pool->failure says why; the rest still live */
-	POOL_CHANGED, /* a count changed */
-	POOL_EMPTY,   /* ENDING, and the last was reaped */
+	POOL_READY,    /* the last of them said READY for the first time */
+	POOL_FAILED,   /* one did not: pool->failure says why; the rest still live */
+	POOL_CHANGED,  /* a count changed */
+	POOL_CRASHING, /* while SERVING, once: workers die young, again and again; it goes on */
+	POOL_EMPTY,    /* ENDING, and the last was reaped */
 };
 
 struct pool;
@@ -53,6 +58,9 @@ struct pool {
 	sd_event_source *deadline;   /* then what is left is killed */
 	int64_t deadline_us;
 	struct err failure;
+	int64_t serving_since_us; /* 0: not yet */
+	unsigned young_deaths; /* on probation; those that somebody outside wanted do not count */
+	bool is_crashing;
 };
 
 /* Forks all workers; -1: `e`, call pool_done(). All slots and pokes are there before the first

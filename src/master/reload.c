@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/events.h"
 #include "tls/ticket.h"
 
 static pool_news_fn on_pool_news;
@@ -20,46 +21,54 @@ static void log_findings(const struct findings *f)
 
 /* ---- commit and rollback ---------------------------------------------------------------- */
 
-static void unlink_generation(struct reload *r, struct generation *g)
-{
-	struct generation **link = &r->draining;
-
-	while (*link && *link != g)
-		link = &(*link)->next;
-	if (*link)
-		*link = g->next;
-}
-
-/* Puts it with those whose end is awaited, or frees it when that has come. */
-static void let_end(struct reload *r, struct generation *g)
-{
-	if (pool_is_empty(&g->pool)) {
-		generation_free(g);
-		return;
-	}
-	g->next = r->draining;
-	r->draining = g;
-}
-
 static void log_commit(struct reload *r, const struct generation *old, size_t closed)
 {
 	const struct generation *g = r->serving;
 	int64_t ms = (clock_us_now() - r->begun_us) / 1000;
-	char number[16], took[32];
-	struct log_field fields[2] = {
-		{ "GENERATION", { number, 0 } },
-		{ "TOOK_MS", { took, 0 } },
+	char number[LOG_NUMBER_SIZE], took[LOG_NUMBER_SIZE], quarantined[LOG_NUMBER_SIZE];
+	const struct log_field fields[] = {
+		log_number("GENERATION", g->number, number),
+		log_number("TOOK_MS", ms, took),
+		log_number("QUARANTINED", r->quarantined, quarantined),
 	};
 
-	fields[0].value.n = (size_t)snprintf(number, sizeof(number), "%u", g->number);
-	fields[1].value.n = (size_t)snprintf(took, sizeof(took), "%lld", (long long)ms);
 	snprintf(r->verdict, sizeof(r->verdict),
 		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners "
 		"(%zu opened, %zu closed)",
 		g->number, (long long)ms, g->pool.o.n, g->config->nsites, g->config->nlisteners,
 		g->opened, closed);
-	log_event(LOG_LEVEL_NOTICE, NULL, fields, 2, "%s%s", r->verdict,
-		old ? "; the one before drains" : "");
+	if (r->quarantined)
+		log_event(LOG_LEVEL_ERROR, EVENT_QUARANTINED, fields, 3,
+			"generation %u is quarantined; the configuration before it is back: %s",
+			r->quarantined, r->verdict);
+	else
+		log_event(LOG_LEVEL_NOTICE, old ? EVENT_RELOAD_COMMITTED : EVENT_STARTED, fields, 2,
+			"%s%s", r->verdict, old ? "; the one before drains" : "");
+}
+
+/* What may come back: `old`, unless it was no good itself. */
+static void keep_previous(struct reload *r, struct generation *old)
+{
+	if (r->quarantined)
+		retired_forget(&r->retired);
+	else if (old->pool.is_crashing)
+		retired_keep_on(&r->retired, r->shared.event, POOL_PROBATION_MS);
+	else
+		retired_keep(&r->retired, old, r->shared.event, POOL_PROBATION_MS);
+}
+
+static size_t retire(struct reload *r, struct generation *old)
+{
+	size_t closed;
+
+	generation_drain(old, RELOAD_IDLE_MS);
+	closed = generation_release_sockets(old);
+	if (r->quarantined)
+		board_add(r->board->reloads_quarantined, 1u);
+	else
+		board_add(r->board->reloads_ok, 1u);
+	board_set(r->board->last_reload_ok, r->quarantined ? 0u : 1u);
+	return closed;
 }
 
 static void commit(struct reload *r)
@@ -69,23 +78,37 @@ static void commit(struct reload *r)
 
 	r->serving = g;
 	r->candidate = NULL;
-	r->code = ERR_NONE;
+	r->code = r->quarantined ? ERR_INTERNAL : ERR_NONE;
 	r->unfit.code = ERR_NONE;
 	board_set(r->board->generation, g->number);
 	sockets_apply_backlogs(g->config, g->listener_fds);
 	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
 	generation_use_log(g);
-	if (old) {
-		generation_drain(old, RELOAD_IDLE_MS);
-		closed = generation_release_sockets(old);
-		board_add(r->board->reloads_ok, 1u);
-		board_set(r->board->last_reload_ok, 1u);
-	}
-	log_commit(r, old, closed);
 	if (old)
-		let_end(r, old);
+		closed = retire(r, old);
+	log_commit(r, old, closed);
+	if (old) {
+		keep_previous(r, old);
+		retired_add(&r->retired, old);
+	}
 	r->ended = time(NULL);
 	r->news(r, RELOAD_COMMITTED);
+}
+
+static void log_rejection(const struct reload *r)
+{
+	const struct err *first = findings_first(&r->findings);
+	char number[LOG_NUMBER_SIZE], code[LOG_NUMBER_SIZE], text[1024] = "";
+	const struct log_field fields[] = {
+		log_number("GENERATION", r->serving->number, number),
+		log_number("CODE", r->code, code),
+		{ "ERROR", str_of(first ? err_format(first, text, sizeof(text)) : text) },
+	};
+
+	log_event(LOG_LEVEL_ERROR, EVENT_RELOAD_REJECTED, fields, 3,
+		r->quarantined ? "generation %u serves on: the one before cannot come back"
+			       : "the reload failed; generation %u serves on, unchanged",
+		r->serving->number);
 }
 
 static void reject(struct reload *r, enum err_code code)
@@ -95,9 +118,11 @@ static void reject(struct reload *r, enum err_code code)
 	if (r->serving) {
 		board_add(r->board->reloads_failed, 1u);
 		board_set(r->board->last_reload_ok, 0u);
-		log_error("the reload failed; generation %u serves on, unchanged",
-			r->serving->number);
+		log_rejection(r);
 	}
+	/* It would be tried in vain again and again. */
+	if (r->quarantined)
+		retired_forget(&r->retired);
 	r->news(r, RELOAD_REJECTED);
 }
 
@@ -109,22 +134,56 @@ static void rollback(struct reload *r)
 	r->candidate = NULL;
 	pool_kill(&g->pool);
 	generation_release_sockets(g);
-	let_end(r, g);
+	retired_add(&r->retired, g);
 }
 
-static size_t count_draining(const struct reload *r)
+static void forget_verdict(struct reload *r)
 {
-	size_t n = 0;
-
-	for (const struct generation *g = r->draining; g; g = g->next)
-		n++;
-	return n;
+	findings_done(&r->findings);
+	buf_clear(&r->changes);
+	r->verdict[0] = '\0';
+	r->quarantined = 0;
+	r->ended = 0;
+	r->begun_us = clock_us_now();
 }
 
-static void run_wanted(struct reload *r)
+/* There is a candidate, or findings that tell why not. */
+static void prepared(struct reload *r)
 {
-	if (!r->wanted || r->ending || reload_is_busy(r) ||
-		count_draining(r) >= RELOAD_DRAINING_MAX)
+	enum err_code code = (enum err_code)findings_code(&r->findings);
+
+	log_findings(&r->findings);
+	if (!r->candidate) {
+		reject(r, code ? code : ERR_INTERNAL);
+		return;
+	}
+	r->candidate->owner = r;
+	r->number++;
+}
+
+static void quarantine(struct reload *r)
+{
+	const struct generation *bad = r->serving, *good = r->retired.previous;
+
+	forget_verdict(r);
+	r->quarantined = bad->number;
+	r->renews = false;
+	findings_error(&r->findings, ERR_INTERNAL, NULL, 0,
+		"generation %u: %u of its workers died soon after their start; the configuration "
+		"of generation %u comes back",
+		bad->number, bad->pool.young_deaths, good->number);
+	r->candidate = generation_restore(good, r->number + 1, on_pool_news, &r->findings);
+	prepared(r);
+}
+
+/* What has had to wait for the end of a transaction. */
+static void run_next(struct reload *r)
+{
+	if (r->ending || reload_is_busy(r))
+		return;
+	if (r->serving && r->serving->pool.is_crashing && r->retired.previous)
+		quarantine(r);
+	if (!r->wanted || reload_is_busy(r) || retired_count(&r->retired) >= RELOAD_DRAINING_MAX)
 		return;
 	r->wanted = false;
 	reload_begin(r);
@@ -152,17 +211,21 @@ static void on_pool_news(struct pool *p, enum pool_news news)
 	case POOL_EMPTY:
 		log_info("generation %u is gone", g->number);
 		/* The last one stays until the end: the log may be its file. */
-		if (g != r->serving) {
-			unlink_generation(r, g);
-			generation_free(g);
-		}
+		if (g != r->serving)
+			retired_empty(&r->retired, g);
 		r->news(r, RELOAD_CHANGED);
+		break;
+	case POOL_CRASHING:
+		if (g == r->serving && !r->retired.previous)
+			log_error("generation %u: its workers die again and again, and there is "
+				  "none before it that could come back",
+				g->number);
 		break;
 	case POOL_CHANGED:
 		r->news(r, RELOAD_CHANGED);
 		break;
 	}
-	run_wanted(r);
+	run_next(r);
 }
 
 /* ---- the face --------------------------------------------------------------------------- */
@@ -206,36 +269,18 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	return 0;
 }
 
-static void forget_verdict(struct reload *r)
-{
-	findings_done(&r->findings);
-	buf_clear(&r->changes);
-	r->verdict[0] = '\0';
-	r->ended = 0;
-}
-
 /* `rehearsed` NULL: it was not. */
 static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
-	enum err_code code;
-
 	r->candidate = generation_new(&r->shared, r->number + 1, rehearsed,
 		r->renews ? r->serving : NULL, on_pool_news, &r->findings);
-	log_findings(&r->findings);
-	code = (enum err_code)findings_code(&r->findings);
-	if (!r->candidate) {
-		reject(r, code ? code : ERR_INTERNAL);
-		return;
-	}
-	r->candidate->owner = r;
-	r->number++;
+	prepared(r);
 }
 
 /* What was rehearsed may begin in earnest. */
 static void begin(struct reload *r)
 {
 	forget_verdict(r);
-	r->begun_us = clock_us_now();
 	if (r->serving)
 		r->news(r, RELOAD_BEGUN);
 }
@@ -267,7 +312,7 @@ static void on_rehearsed(void *data, struct rehearsal_result *result)
 		buf_append_str(&r->changes, buf_str(&result->changes));
 		prepare(r, &result->digests);
 	}
-	run_wanted(r);
+	run_next(r);
 }
 
 static void rehearse(struct reload *r)
@@ -303,7 +348,7 @@ void reload_begin(struct reload *r)
 {
 	if (r->ending)
 		return;
-	if (reload_is_busy(r) || count_draining(r) >= RELOAD_DRAINING_MAX) {
+	if (reload_is_busy(r) || retired_count(&r->retired) >= RELOAD_DRAINING_MAX) {
 		r->wanted = true;
 		if (reload_is_busy(r))
 			log_notice("a reload is under way; the next one comes after it");
@@ -337,13 +382,11 @@ bool reload_is_busy(const struct reload *r)
 
 bool reload_is_capped(const struct reload *r, time_t *ret_until)
 {
-	int64_t soonest_us = INT64_MAX, left_us;
+	int64_t soonest_us, left_us;
 
-	if (count_draining(r) < RELOAD_DRAINING_MAX)
+	if (retired_count(&r->retired) < RELOAD_DRAINING_MAX)
 		return false;
-	for (const struct generation *g = r->draining; g; g = g->next)
-		if (g->pool.deadline_us && g->pool.deadline_us < soonest_us)
-			soonest_us = g->pool.deadline_us;
+	soonest_us = retired_next_end(&r->retired);
 	left_us = soonest_us == INT64_MAX ? 0 : soonest_us - clock_us_now();
 	*ret_until = time(NULL) + (left_us > 0 ? left_us / 1000000 + 1 : 0);
 	return true;
@@ -351,7 +394,7 @@ bool reload_is_capped(const struct reload *r, time_t *ret_until)
 
 bool reload_has_worker(const struct reload *r, pid_t pid)
 {
-	for (const struct generation *g = r->draining; g; g = g->next)
+	for (const struct generation *g = r->retired.draining; g; g = g->next)
 		if (pool_has(&g->pool, pid))
 			return true;
 	return (r->serving && pool_has(&r->serving->pool, pid)) ||
@@ -369,7 +412,8 @@ static void end_all(struct reload *r, void (*end)(struct generation *g))
 	r->rehearsal = NULL;
 	if (r->candidate)
 		rollback(r);
-	for (g = r->draining; g; g = next) {
+	retired_forget(&r->retired);
+	for (g = r->retired.draining; g; g = next) {
 		next = g->next;
 		end(g);
 	}
@@ -404,7 +448,7 @@ int64_t reload_ends_within_ms(const struct reload *r)
 {
 	int64_t last_us = r->serving ? r->serving->pool.deadline_us : 0, now_us = clock_us_now();
 
-	for (const struct generation *g = r->draining; g; g = g->next)
+	for (const struct generation *g = r->retired.draining; g; g = g->next)
 		if (g->pool.deadline_us > last_us)
 			last_us = g->pool.deadline_us;
 	return last_us > now_us ? (last_us - now_us) / 1000 : 0;
@@ -412,20 +456,23 @@ int64_t reload_ends_within_ms(const struct reload *r)
 
 bool reload_is_empty(const struct reload *r)
 {
-	return !reload_is_busy(r) && !r->draining &&
+	return !reload_is_busy(r) && !r->retired.draining &&
 	       (!r->serving || pool_is_empty(&r->serving->pool));
 }
 
 void reload_reopen_logs(struct reload *r)
 {
+	struct generation *previous = r->retired.previous;
 	struct findings f = { 0 };
 
 	if (r->serving)
-		generation_reopen_logs(r->serving, true, &f);
+		generation_reopen_logs(r->serving, r->serving, &f);
 	if (r->candidate)
-		generation_reopen_logs(r->candidate, false, &f);
-	for (struct generation *g = r->draining; g; g = g->next)
-		generation_reopen_logs(g, false, &f);
+		generation_reopen_logs(r->candidate, r->serving, &f);
+	for (struct generation *g = r->retired.draining; g; g = g->next)
+		generation_reopen_logs(g, r->serving, &f);
+	if (previous && pool_is_empty(&previous->pool))
+		generation_reopen_logs(previous, r->serving, &f);
 	log_findings(&f);
 	findings_done(&f);
 	log_info("log files reopened");
@@ -437,12 +484,7 @@ void reload_done(struct reload *r)
 		return;
 	rehearsal_stop(r->rehearsal);
 	r->rehearsal = NULL;
-	while (r->draining) {
-		struct generation *g = r->draining;
-
-		r->draining = g->next;
-		generation_free(g);
-	}
+	retired_done(&r->retired);
 	generation_free(r->candidate);
 	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
 	generation_free(r->serving);

@@ -11,6 +11,11 @@
  *   HUP --> candidate --all ready--> serving --the next one commits--> draining --empty--> freed
  *              +------any error----> (killed) -----------------------------empty-----------> freed
  *
+ * A generation whose workers die young, again and again, while it is on probation is quarantined:
+ * the one before it, whose configuration and contexts are kept for so long, comes back as a new
+ * candidate without a rehearsal, and its commit is like any other. There is nothing behind the
+ * first one, nor behind one that came back: those go on with the back-off of their pool.
+ *
  * Nothing here blocks the event loop while workers start. A reload wanted during one runs once
  * after it; with RELOAD_DRAINING_MAX generations draining it waits for one to end.
  *
@@ -32,6 +37,7 @@
 #include "master/master.h"
 #include "master/pool.h"
 #include "master/rehearsal.h"
+#include "master/retired.h"
 #include "master/sockets.h"
 
 enum {
@@ -44,7 +50,7 @@ enum {
 enum reload_news {
 	RELOAD_UNFIT,     /* a renewal's rehearsal failed: reload->unfit says why */
 	RELOAD_BEGUN,     /* a reload, not the first start */
-	RELOAD_COMMITTED, /* reload->serving is the new one */
+	RELOAD_COMMITTED, /* reload->serving is the new one, or the one that came back */
 	RELOAD_REJECTED,  /* reload->code says with which exit code a start would have ended */
 	RELOAD_CHANGED,   /* workers came or went; ask reload_is_empty() when stopping */
 };
@@ -58,15 +64,17 @@ struct reload {
 	struct sockets sockets;
 	struct rehearsal *rehearsal; /* of what may become the candidate */
 	struct generation *serving, *candidate;
-	struct generation *draining; /* and killed ones, until they are reaped */
-	uint32_t number;             /* of the newest generation there was */
-	bool wanted;                 /* a reload waits for its turn */
-	bool renews;                 /* the transaction, running or last, is a renewal */
-	struct err unfit;            /* why the last renewal came to nothing; code 0: it did not */
+	struct retired retired;
+	uint32_t number;  /* of the newest generation there was */
+	bool wanted;      /* a reload waits for its turn */
+	bool renews;      /* the transaction, running or last, is a renewal */
+	struct err unfit; /* why the last renewal came to nothing; code 0: it did not */
 	bool ending;
 	uint64_t turn; /* how many transactions were begun, the start among them */
 	/* Of the last one, until the next begins: */
 	enum err_code code;
+	uint32_t quarantined; /* the number of the generation that it took out of service; 0: it was
+				 a start or a reload */
 	struct findings findings;
 	char verdict[256];  /* one line about a commit */
 	struct buf changes; /* lines: what a commit changed */

@@ -64,17 +64,18 @@ static const char *last_result(const struct reload *r)
 {
 	if (!r->ended)
 		return is_start(r) ? "starting" : "running";
+	if (r->quarantined)
+		return "quarantined";
 	return r->code ? "failed" : "ok";
 }
 
 /* The first error of the last transaction; "" if there is none. */
 static const char *last_error(const struct reload *r, char *dst, size_t size)
 {
+	const struct err *first = findings_first(&r->findings);
+
 	*dst = '\0';
-	for (size_t i = 0; i < r->findings.n; i++)
-		if (r->findings.v[i].is_error)
-			return err_format(&r->findings.v[i].err, dst, size);
-	return dst;
+	return first ? err_format(first, dst, size) : dst;
 }
 
 /* ---- for people -------------------------------------------------------------------------- */
@@ -99,10 +100,11 @@ static bool table_reload(const struct reload *r, struct buf *out)
 
 	if (r->ended)
 		clock_format_http_date(r->ended, when);
-	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed)\n",
+	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed, %u quarantined)\n",
 		       is_start(r) ? "started    " : "last reload", last_result(r),
 		       *when ? ", " : "", when, board_get(r->board->reloads_ok),
-		       board_get(r->board->reloads_failed)) &&
+		       board_get(r->board->reloads_failed),
+		       board_get(r->board->reloads_quarantined)) &&
 	       (!r->code ||
 		       buf_appendf(out, "              %s\n", last_error(r, text, sizeof(text))));
 }
@@ -177,9 +179,9 @@ static bool table_draining(const struct reload *r, struct buf *out)
 {
 	bool ok = true;
 
-	if (r->draining)
+	if (r->retired.draining)
 		ok = buf_append(out, "\n", 1);
-	for (const struct generation *g = r->draining; g; g = g->next)
+	for (const struct generation *g = r->retired.draining; g; g = g->next)
 		ok = ok && buf_appendf(out,
 				   "generation %u drains: %u workers with %u connections, at most "
 				   "%lld s more\n",
@@ -254,7 +256,7 @@ const char *report_line(const struct reload *r, char *dst, size_t size)
 	struct tm tm;
 	time_t end;
 
-	for (const struct generation *d = r->draining; d; d = d->next)
+	for (const struct generation *d = r->retired.draining; d; d = d->next)
 		draining += d->pool.alive;
 	if (!g || r->ending) {
 		add(dst, size, &len, "stopping: %u workers left",
@@ -267,6 +269,10 @@ const char *report_line(const struct reload *r, char *dst, size_t size)
 		add(dst, size, &len, ", %u draining", draining);
 	if (g->pool.down)
 		add(dst, size, &len, ", %u down", g->pool.down);
+	if (r->quarantined)
+		add(dst, size, &len, "; generation %u quarantined", r->quarantined);
+	else if (g->pool.is_crashing)
+		add(dst, size, &len, ", crashing");
 	end = certificates_end(g->config);
 	if (end && gmtime_r(&end, &tm))
 		add(dst, size, &len, "; certificates until %04d-%02d-%02d", tm.tm_year + 1900,
@@ -299,7 +305,7 @@ static void json_certificates(const struct reload *r, struct json *j)
 static void json_draining(const struct reload *r, struct json *j)
 {
 	json_array_open(j, "draining");
-	for (const struct generation *g = r->draining; g; g = g->next) {
+	for (const struct generation *g = r->retired.draining; g; g = g->next) {
 		json_object_open(j, NULL);
 		json_uint(j, "generation", g->number);
 		json_uint(j, "workers", g->pool.alive);
@@ -329,6 +335,7 @@ static void json_last_reload(const struct reload *r, struct json *j)
 	json_str(j, "result", str_of(last_result(r)));
 	json_int(j, "code", (int)r->code);
 	json_int(j, "ended_seconds", r->ended);
+	json_uint(j, "quarantined", r->quarantined);
 	json_str(j, "error", str_of(last_error(r, text, sizeof(text))));
 	json_object_close(j);
 }

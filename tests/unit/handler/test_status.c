@@ -107,7 +107,8 @@ Test(status, an_idle_board_as_json)
 	snprintf(expected, sizeof(expected),
 		"{\"version\":\"" LATCH_VERSION "\",\"openssl\":\"" STR_FMT "\",\"generation\":7,"
 		"\"uptime_seconds\":60,\"workers\":[],\"worker_respawns_total\":0,"
-		"\"reloads_total\":{\"ok\":0,\"failed\":0},\"last_reload_success\":true,"
+		"\"reloads_total\":{\"ok\":0,\"failed\":0,\"quarantined\":0},"
+		"\"last_reload_success\":true,"
 		"\"connections_total\":0,\"connections_active\":0,\"accept_errors_total\":0,"
 		"\"connections_refused_total\":0,"
 		"\"accept_imbalance\":1,"

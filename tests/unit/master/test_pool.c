@@ -16,7 +16,7 @@ static sd_event *event;
 static struct board *board;
 static struct slots slots;
 static struct pool pool;
-static unsigned heard[4]; /* by enum pool_news */
+static unsigned heard[POOL_EMPTY + 1]; /* by enum pool_news */
 
 static void on_news(struct pool *p, enum pool_news news)
 {
@@ -200,6 +200,36 @@ Test(pool, dying_at_once_again_and_again_waits_longer_and_longer)
 		cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
 	cr_expect_geq(toy_now_ms() - begun, 100 + 200 + 400);
 	cr_expect_eq(board->respawns, 3);
+}
+
+static bool is_crashing(void)
+{
+	return heard[POOL_CRASHING] > 0;
+}
+
+Test(pool, tells_once_when_its_workers_die_young_again_and_again)
+{
+	toy->manner = TOY_EXIT_READY;
+	toy->lives_until_it_obeys = 4;
+	start_and_serve(1);
+	turn_until(is_crashing);
+	cr_expect_eq(pool.young_deaths, 3, "more than twice their number");
+	while (toy->births < 5 || !all_serve())
+		cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
+	cr_expect_eq(heard[POOL_CRASHING], 1);
+	cr_expect(pool.is_crashing);
+}
+
+Test(pool, deaths_that_somebody_wanted_are_no_crashes)
+{
+	start_and_serve(1);
+	for (unsigned i = 0; i < 4; i++) {
+		kill(board->slot[0].pid, SIGKILL);
+		while (toy->births < i + 2 || !all_serve())
+			cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
+	}
+	cr_expect_eq(pool.young_deaths, 0);
+	cr_expect_eq(heard[POOL_CRASHING], 0);
 }
 
 Test(pool, a_death_by_sigpipe_is_policy_where_that_is_the_policy)

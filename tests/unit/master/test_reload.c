@@ -98,7 +98,7 @@ static bool has_candidate(void)
 
 static bool nothing_drains(void)
 {
-	return has_verdict() && !reload.draining;
+	return has_verdict() && !reload.retired.draining;
 }
 
 static bool is_empty(void)
@@ -550,6 +550,160 @@ Test(reload, renamed_logs_are_reopened_by_all)
 	cr_expect(file_has(log_path, "reopened"), "so do the workers");
 	cr_expect_not(file_has(old_log_path, "the master writes here"));
 	cr_expect_eq(toy_count_fds(), before);
+}
+
+/* ---- quarantine ---------------------------------------------------------------------------- */
+
+static bool is_back(void)
+{
+	return heard[RELOAD_COMMITTED] == 3 && has_verdict();
+}
+
+/* The second generation's workers die right after they were ready. */
+static void start_and_reload_a_crashing_one(void)
+{
+	toy->manner = TOY_CRASH;
+	toy->generation = 2;
+	start();
+	begin();
+	cr_assert_eq(heard[RELOAD_COMMITTED], 2, "each worker was ready");
+}
+
+Test(reload, a_generation_that_crashes_is_quarantined_and_the_one_before_comes_back)
+{
+	const struct config *good;
+	char text[160];
+
+	toy->manner = TOY_CRASH;
+	toy->generation = 2;
+	start();
+	good = reload.serving->config;
+	listeners = "{ name = \"b\"; address = \"127.0.0.1:0\"; tls = false; }, "
+		    "{ name = \"c\"; address = \"[::1]:0\"; tls = false; }";
+	configure();
+	begin();
+	cr_expect_eq(reload.sockets.n, 2);
+	turn_until(is_back);
+	cr_expect_eq(reload.serving->number, 3);
+	cr_expect_eq(reload.serving->config, good, "not read again: it is what it was");
+	cr_expect_eq(reload.serving->pool.ready, 2);
+	cr_expect_eq(reload.sockets.n, 1, "with its own listeners");
+	cr_expect_str_eq(reload.serving->config->listeners[0].name, "a");
+	cr_expect_eq(reload.quarantined, 2);
+	cr_expect_eq(reload.code, ERR_INTERNAL);
+	cr_expect_eq(reload.board->reloads_ok, 1);
+	cr_expect_eq(reload.board->reloads_quarantined, 1);
+	cr_expect_eq(reload.board->reloads_failed, 0);
+	cr_expect_eq(reload.board->last_reload_ok, 0);
+	cr_expect_eq(heard[RELOAD_BEGUN], 1);
+	cr_expect_eq(heard[RELOAD_REJECTED], 0);
+	cr_expect_not_null(
+		strstr(report_line(&reload, text, sizeof(text)), "generation 2 quarantined"), "%s",
+		text);
+	cr_expect_null(reload.retired.previous, "there is nothing behind it");
+	turn_until(nothing_drains);
+	begin();
+	cr_expect_eq(reload.serving->number, 4, "a reload by hand is welcome");
+	cr_expect_eq(reload.quarantined, 0);
+	cr_expect_eq(reload.board->last_reload_ok, 1);
+}
+
+Test(reload, it_comes_back_while_its_old_workers_still_drain)
+{
+	const struct generation *g;
+
+	toy->manner = TOY_DEAF;
+	extra = "reload = { drain = \"1h\"; };";
+	configure();
+	start();
+	toy->manner = TOY_CRASH;
+	toy->generation = 2;
+	begin();
+	turn_until(is_back);
+	cr_expect_eq(reload.serving->number, 3);
+	for (g = reload.retired.draining; g && g->number != 1; g = g->next)
+		;
+	cr_assert_not_null(g, "two generations share a configuration");
+	cr_expect_eq(g->config, reload.serving->config);
+	reload_stop(&reload);
+	turn_until(is_empty);
+}
+
+Test(reload, what_comes_back_has_its_logs_reopened_with_it)
+{
+	static char text[128];
+
+	snprintf(text, sizeof(text), "log = { target = \"%s\"; };", log_path);
+	extra = text;
+	configure();
+	start();
+	toy->manner = TOY_CRASH;
+	toy->generation = 2;
+	extra = "";
+	configure();
+	begin();
+	while (reload.retired.draining)
+		cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
+	cr_assert_eq(reload.retired.previous->number, 1);
+	cr_assert_eq(rename(log_path, old_log_path), 0);
+	reload_reopen_logs(&reload);
+	turn_until(is_back);
+	cr_expect(file_has(log_path, "generation 2 is quarantined"));
+}
+
+Test(reload, behind_the_first_generation_there_is_none)
+{
+	toy->manner = TOY_CRASH;
+	toy->lives_until_it_obeys = 8;
+	start();
+	while (toy->births < 10 || reload.serving->pool.ready < 2)
+		cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
+	cr_expect(reload.serving->pool.is_crashing);
+	cr_expect_eq(reload.serving->number, 1);
+	cr_expect_eq(heard[RELOAD_COMMITTED], 1);
+	cr_expect_eq(reload.board->last_reload_ok, 1);
+}
+
+Test(reload, after_its_probation_a_generation_stays)
+{
+	start_and_reload_a_crashing_one();
+	cr_assert_not_null(reload.retired.previous);
+	retired_keep_on(&reload.retired, event, 0);
+	while (!reload.serving->pool.is_crashing)
+		cr_assert_geq(sd_event_run(event, UINT64_MAX), 0);
+	cr_expect_null(reload.retired.previous);
+	cr_expect_eq(reload.serving->number, 2);
+	cr_expect_eq(heard[RELOAD_COMMITTED], 2);
+}
+
+static bool has_fallen_back(void)
+{
+	return heard[RELOAD_REJECTED] == 1 && has_verdict();
+}
+
+Test(reload, where_it_cannot_come_back_the_crashing_one_goes_on)
+{
+	char path[80], listener[160];
+
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	snprintf(listener, sizeof(listener),
+		"{ name = \"a\"; address = \"unix:%s\"; tls = false; }", path);
+	listeners = listener;
+	configure();
+	start();
+	listeners = "{ name = \"b\"; address = \"127.0.0.1:0\"; tls = false; }";
+	configure();
+	toy->manner = TOY_CRASH;
+	toy->generation = 2;
+	begin();
+	cr_assert_eq(heard[RELOAD_COMMITTED], 2);
+	cr_assert_eq(mkdir(path, 0700), 0, "its place is taken");
+	turn_until(has_fallen_back);
+	cr_expect_eq(reload.serving->number, 2);
+	cr_expect_eq(reload.code, ERR_INTERNAL);
+	cr_expect_null(reload.retired.previous, "it is not tried again and again");
+	cr_expect_eq(reload.board->last_reload_ok, 0);
+	rmdir(path);
 }
 
 Test(reload, describes_itself)

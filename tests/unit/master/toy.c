@@ -89,6 +89,8 @@ int toy_worker(const struct inherit *in)
 	look_at_pokes(in);
 	if (toy->lives_until_it_obeys && life > toy->lives_until_it_obeys)
 		manner = TOY_OBEY;
+	if (toy->generation && in->generation != toy->generation)
+		manner = TOY_OBEY;
 	if (manner == TOY_EXIT)
 		return 71;
 	/* The test framework has a handler of its own. */
@@ -98,6 +100,12 @@ int toy_worker(const struct inherit *in)
 	switch (manner) {
 	case TOY_EXIT_READY:
 		return 71;
+	case TOY_CRASH:
+		while (board_get(in->board->generation) != in->generation)
+			poll(NULL, 0, 1);
+		signal(SIGSEGV, SIG_DFL);
+		raise(SIGSEGV);
+		break;
 	case TOY_SIGPIPE:
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);

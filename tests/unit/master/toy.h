@@ -14,6 +14,7 @@ enum toy_manner {
 	TOY_OBEY,       /* READY; ends when told to drain or stop, or when the master is gone */
 	TOY_EXIT,       /* ends with status 71 before it is ready */
 	TOY_EXIT_READY, /* the same right after */
+	TOY_CRASH,      /* READY, and dies by SIGSEGV once its generation serves */
 	TOY_SIGPIPE,    /* READY, then dies by SIGPIPE */
 	TOY_SILENT,     /* never READY */
 	TOY_DEAF,       /* READY, and then hears nothing */
@@ -25,6 +26,7 @@ enum toy_manner {
 struct toy {
 	enum toy_manner manner;
 	unsigned lives_until_it_obeys; /* of all together; 0: it never changes its manner */
+	uint32_t generation;           /* the others obey; 0: all have this manner */
 	unsigned births;
 	unsigned drains, stops, reopens;
 	unsigned last_idle_ms, last_index;
