@@ -10,7 +10,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser lint bench fuzz \
+FETCHING := demo check check-unit check-e2e check-asan check-system check-browser lint bench crowd fuzz \
 	cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
@@ -180,7 +180,7 @@ fuzz: $(BUILD)/fuzz/fuzz/run_$(T)
 	$< -max_total_time=$(SECS) -dict=$(firstword $(wildcard tests/fuzz/dict/$(T).dict) tests/fuzz/dict/http.dict) -rss_limit_mb=1024 \
 		$(BUILD)/fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
 
-.PHONY: lint format format-check bench demo
+.PHONY: lint format format-check bench crowd demo
 lint: $(BUILD)/plain/liblatch.a
 	@LATCH_LIB=$< LATCH_CFLAGS=$(call quote,$(LANGUAGE) $(LIB_CFLAGS) $(WARNINGS)) CC="$(CC)" tests/lint/run
 format:
@@ -189,6 +189,9 @@ format-check:
 	clang-format-14 --dry-run --Werror $(formatted)
 bench: $(BUILD)/plain/latchd $(BUILD)/plain/bench/loadgen
 	tests/bench/run --latchd $(BUILD)/plain/latchd --loadgen $(BUILD)/plain/bench/loadgen $(BENCH)
+# Thousands of idle and slow clients, and what a normal one sees.
+crowd: $(BUILD)/plain/latchd
+	tests/bench/crowd --latchd $< $(CROWD)
 $(BUILD)/plain/bench/%: tests/bench/%.c $(BUILD)/plain/flags
 	@mkdir -p $(@D)
 	$(compile_plain) $(link_plain) -o $@ $< -lssl -lcrypto

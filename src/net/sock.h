@@ -41,6 +41,8 @@ int sock_local_address(int fd, struct sock_address *ret);
 /* A listening socket that somebody else made becomes like one of sock_listen(): non-blocking,
  * close-on-exec, TCP_NODELAY. */
 void sock_adopt(int fd);
+/* How many bytes the peer's kernel has acknowledged, of all that were sent; false: no TCP. */
+bool sock_acknowledged(int fd, uint64_t *ret_bytes);
 /* The port a listener got (for "PORT 0"); 0 for unix. */
 unsigned sock_local_port(int fd);
 

@@ -12,6 +12,7 @@
 #include "protocol/admit.h"
 #include "protocol/exchange.h"
 #include "protocol/h1.h"
+#include "protocol/rate.h"
 #include "protocol/report.h"
 #include "tls/reason.h"
 
@@ -127,26 +128,6 @@ void conn_abort(struct conn *c, enum io_status status)
 
 /* ---- states ----------------------------------------------------------------- */
 
-/* When a client that is slower than limits.min_rate has used up its time: each byte buys some. */
-static int64_t rate_deadline(struct conn *c)
-{
-	bool sends = buf_len(&c->session.pending) > 0;
-	enum conn_state state = sends ? CONN_RESPONSE : c->state;
-	uint64_t bytes = state == CONN_BODY ? c->session.bytes_in : c->session.bytes_out;
-	int64_t rate = c->env->limits->min_rate;
-
-	if (rate == 0 || (state != CONN_BODY && state != CONN_RESPONSE))
-		return INT64_MAX;
-	if (c->rate.state != state || c->rate.request != c->requests) {
-		c->rate.state = state;
-		c->rate.request = c->requests;
-		c->rate.bytes = bytes;
-		c->rate.since_ms = clock_ms();
-	}
-	return c->rate.since_ms + CONN_RATE_GRACE_MS +
-	       (int64_t)((double)(bytes - c->rate.bytes) * 1000 / (double)rate);
-}
-
 static int64_t deadline_of(const struct conn *c)
 {
 	const struct conn_timeouts *t = c->env->timeouts;
@@ -173,12 +154,10 @@ static int64_t deadline_of(const struct conn *c)
 
 void conn_touch(struct conn *c)
 {
-	int64_t span = deadline_of(c), at = clock_ms() + span, rate;
+	int64_t span = deadline_of(c);
 
-	if (span < 0)
-		return;
-	rate = rate_deadline(c);
-	timer_set(&c->env->loop->timers, &c->timer, rate < at ? rate : at);
+	if (span >= 0)
+		timer_set(&c->env->loop->timers, &c->timer, rate_deadline(c, clock_ms() + span));
 }
 
 void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events)
@@ -323,17 +302,36 @@ static void on_event(struct watch *w, unsigned events)
 
 void conn_stuck(struct conn *c)
 {
-	report_peer(c, LOG_LEVEL_INFO,
-		clock_ms() >= rate_deadline(c)
-			? "the peer takes less than limits.min_rate; connection cut"
-			: "the peer took nothing within timeouts.write; connection cut");
+	report_peer(
+		c, LOG_LEVEL_INFO, "the peer took nothing within timeouts.write; connection cut");
 	conn_cut(c);
+}
+
+/* False: its time is not over yet. */
+static bool is_over(struct conn *c)
+{
+	switch (rate_judge(c)) {
+	case RATE_DUE:
+		return true;
+	case RATE_LATER:
+		timer_set(&c->env->loop->timers, &c->timer, rate_deadline(c, c->rate.due_ms));
+		return false;
+	case RATE_SLOW:
+		break;
+	}
+	report_peer(c, LOG_LEVEL_INFO, "the peer is slower than limits.min_rate");
+	if (c->state == CONN_BODY)
+		return true;
+	conn_cut(c);
+	return false;
 }
 
 static void on_deadline(struct timer *t)
 {
 	struct conn *c = (struct conn *)((char *)t - offsetof(struct conn, timer));
 
+	if (c->state != CONN_CLOSING && !is_over(c))
+		return;
 	if (c->state != CONN_CLOSING && buf_len(&c->session.pending) > 0) {
 		conn_stuck(c);
 		return;

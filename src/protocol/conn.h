@@ -22,6 +22,7 @@
 #include "http/head.h"
 #include "net/loop.h"
 #include "protocol/access.h"
+#include "protocol/rate.h"
 #include "protocol/stream.h"
 #include "tls/closing.h"
 #include "tls/session.h"
@@ -53,7 +54,6 @@ struct conn_limits {
 enum {
 	CONN_OUTPUT_MAX = 64 * 1024, /* head and content that are sealed and sent at a time */
 	CONN_HEAD_MAX = 16 * 1024,   /* the head of a response */
-	CONN_RATE_GRACE_MS = 5000,   /* before limits.min_rate counts */
 	CONN_SHED_MAX = 16,          /* idle connections that conn_shed_idle() ends at a time */
 };
 
@@ -143,11 +143,7 @@ struct conn {
 		*streams; /* requests being served, the last one first; HTTP/1.1: one or none */
 	bool timed_out;   /* a deadline of ours is why it ends */
 	bool counted;     /* in env->tally */
-	struct {          /* since when, and from which byte on, limits.min_rate counts */
-		enum conn_state state;
-		uint64_t request, bytes;
-		int64_t since_ms;
-	} rate;
+	struct rate rate;
 	uint64_t requests;
 	uint64_t content_sent;
 	uint64_t bytes_counted; /* of session.bytes_out, on the board */
