@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/names.h"
+#include "config/check_client.h"
 #include "config/check_extra.h"
 #include "config/check_route.h"
 
@@ -86,12 +87,14 @@ void check_site(struct config *c, struct config_site *site, struct findings *f)
 {
 	check_names(c, site, f);
 	check_certificate(c, site, f);
+	check_client_auth(c, site, f);
 	check_extra(c, &site->extra, NULL, &site->place, f);
 	if (!site->nroutes)
 		findings_warning(f, site->place.file, site->place.line,
 			"the site has no routes: every request is answered 404");
 	for (size_t i = 0; i < site->nroutes; i++) {
 		check_route(c, site, &site->routes[i], f);
+		check_client_require(c, site, &site->routes[i], f);
 	}
 	check_duplicate_paths(c, site, f);
 }

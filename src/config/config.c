@@ -64,6 +64,8 @@ static void route_done(struct config_route *r)
 	extra_done(&r->extra);
 	free(r->serving.fields);
 	free(r->serving.pages);
+	free_strings(r->require.names, r->require.nnames);
+	free_strings(r->require.fingerprints, r->require.nfingerprints);
 }
 
 static void site_done(struct config_site *s)
@@ -75,12 +77,15 @@ static void site_done(struct config_site *s)
 	free(s->pairs);
 	pair_done(&s->single);
 	free(s->passphrase_file);
+	free(s->client_auth.ca);
+	free_strings(s->client_auth.crl, s->client_auth.ncrl);
 	free(s->access.path);
 	extra_done(&s->extra);
 	for (size_t i = 0; i < s->nroutes; i++)
 		route_done(&s->routes[i]);
 	free(s->routes);
 	tls_context_free(s->context);
+	tls_trust_free(s->trust);
 	free(s->serving.routes);
 }
 

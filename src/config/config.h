@@ -58,6 +58,15 @@ struct config_pair {
 	char *certificate, *private_key; /* absolute paths */
 };
 
+struct config_client_auth {
+	enum tls_client_mode mode;
+	char *ca;   /* absolute, or "" */
+	char **crl; /* absolute */
+	size_t ncrl;
+	enum tls_crl_expired crl_expired;
+	unsigned depth;
+};
+
 enum config_handler {
 	CONFIG_HANDLER_NONE,
 	CONFIG_HANDLER_FILES,
@@ -83,6 +92,8 @@ struct config_route {
 	/* opened: with what the site has and the route does not; the arrays are owned, what is in
 	 * them is not */
 	struct route_extra serving;
+	bool has_require;
+	struct route_require require; /* fingerprints in the form that is compared */
 };
 
 struct config_site {
@@ -96,12 +107,15 @@ struct config_site {
 	size_t npairs;
 	struct config_pair
 		single; /* `certificate` and `private_key` until config/read makes a pair of them */
-	char *passphrase_file;    /* absolute, or "" */
+	char *passphrase_file; /* absolute, or "" */
+	struct config_client_auth client_auth;
 	struct access_log access; /* the global one where the site has none */
 	struct route_extra extra;
 	struct config_route *routes;
 	size_t nroutes;
 	/* opened: */
+	struct tls_trust *trust; /* a hold of it; NULL: clients are asked for nothing */
+	bool trust_is_first;     /* no site before has the same */
 	struct ssl_ctx_st *context;
 	struct route_site serving;
 };

@@ -141,7 +141,8 @@ static void fill_value(struct fill *x, const struct directive *d, const struct t
 {
 	char **strings;
 
-	if (value_set(x->c, d, t, base, x->f) || d->type != DIRECTIVE_STRINGS)
+	if (value_set(x->c, d, t, base, x->f) ||
+		(d->type != DIRECTIVE_STRINGS && d->type != DIRECTIVE_PATHS))
 		return;
 	strings = *(char ***)at(base, d->offset);
 	for (size_t i = 0; i < t->n; i++)

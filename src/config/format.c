@@ -88,7 +88,7 @@ static bool format_list(const struct directive *d, const void *base, struct buf 
 
 	for (size_t i = 0; ok && i < n; i++) {
 		ok = i == 0 || buf_append(out, ", ", 2);
-		if (ok && d->type == DIRECTIVE_STRINGS)
+		if (ok && d->type != DIRECTIVE_RANGES)
 			ok = format_string(((char *const *)v)[i], out);
 		else if (ok)
 			ok = format_range(&((const struct sock_range *)v)[i], out);
@@ -126,6 +126,7 @@ bool format_value(const struct directive *d, const void *base, struct buf *out)
 	case DIRECTIVE_ENUM:
 		return format_word(d->unit, (size_t)integer(d, field), out);
 	case DIRECTIVE_STRINGS:
+	case DIRECTIVE_PATHS:
 	case DIRECTIVE_RANGES:
 		return format_list(d, base, out);
 	case DIRECTIVE_LOG:

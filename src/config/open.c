@@ -16,6 +16,7 @@
 #include "config/logs.h"
 #include "config/open_tls.h"
 #include "config/pages.h"
+#include "config/open_trust.h"
 #include "handler/status.h"
 #include "tls/facts.h"
 #include "tls/sites.h"
@@ -128,6 +129,7 @@ static struct route make_route(const struct config *c, const struct config_route
 		.deny = r->deny,
 		.ndeny = r->ndeny,
 		.extra = &r->serving,
+		.require = r->has_require ? &r->require : NULL,
 	};
 
 	switch (r->handler) {
@@ -260,6 +262,7 @@ void config_open(
 	logs_collect(c, f);
 	if (known)
 		judge(c, test, uid, gid, f);
+	open_trust_all(c, f);
 	open_tls_contexts(c, ring, f);
 	if (f->errors)
 		return;

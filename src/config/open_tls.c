@@ -12,7 +12,7 @@
 #include "config/table.h"
 #include "tls/facts.h"
 
-enum { WARN_DAYS = 14 };
+enum { WARN_DAYS = 14, POLICY_SIZE = 320 };
 
 /* Which directive the text of tls_options_check() begins with. */
 static struct config_place options_place(const struct config *c, const char *text)
@@ -109,13 +109,29 @@ static void warn_names(const struct config *c, const struct config_site *site, s
 	}
 }
 
+/* What resumption is bound to: not certificates or CRLs, which change all the time. */
+static size_t describe_policy(const struct config_site *site, char dst[POLICY_SIZE])
+{
+	int n = snprintf(dst, POLICY_SIZE - TRUST_DIGEST_SIZE, "%.255s %s %u ",
+		site->nnames ? site->names[0] : "",
+		!site->trust                                    ? "off"
+		: site->client_auth.mode == TLS_CLIENT_REQUIRED ? "required"
+								: "optional",
+		site->trust ? site->client_auth.depth : 0);
+
+	if (!site->trust)
+		return (size_t)n;
+	memcpy(dst + n, tls_trust_digest(site->trust), TRUST_DIGEST_SIZE);
+	return (size_t)n + TRUST_DIGEST_SIZE;
+}
+
 static void open_context(struct config *c, struct config_site *site,
 	const struct tls_options *options, struct ticket_ring *ring, struct findings *f)
 {
 	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
 	struct err e = { 0 };
-	char policy[320];
-	int n = snprintf(policy, sizeof(policy), "%.255s off", site->nnames ? site->names[0] : "");
+	char policy[POLICY_SIZE];
+	size_t n = describe_policy(site, policy);
 
 	if (!pairs) {
 		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
@@ -129,10 +145,11 @@ static void open_context(struct config *c, struct config_site *site,
 			.pem = c->serve_pem,
 			.digests = &c->digests,
 		};
-	site->context =
-		tls_context_new_server(options, pairs, site->npairs, policy, (size_t)n, ring, &e);
+	site->context = tls_context_new_server(options, pairs, site->npairs, policy, n, ring, &e);
 	free(pairs);
-	if (!site->context) {
+	if (!site->context ||
+		(site->trust && tls_context_ask_client(site->context, site->client_auth.mode,
+					site->client_auth.depth, site->trust, &e))) {
 		report(c, site, &e, f);
 		return;
 	}

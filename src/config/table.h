@@ -22,6 +22,7 @@ enum directive_type {
 	DIRECTIVE_PATH,     /* char *, made absolute; "" stays "" */
 	DIRECTIVE_SECRET,   /* the same, or "credential:NAME", see config/credential */
 	DIRECTIVE_STRINGS,  /* char ** and size_t */
+	DIRECTIVE_PATHS,    /* the same, each made absolute */
 	DIRECTIVE_RANGES,   /* struct sock_range * and size_t */
 	DIRECTIVE_ADDRESS,  /* char * and struct sock_address */
 	DIRECTIVE_LOG,      /* enum log_target and char * */

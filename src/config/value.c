@@ -186,8 +186,8 @@ static void free_strings(char **v, size_t n)
 	free(v);
 }
 
-static int set_strings(
-	const struct directive *d, const struct tree *t, void *base, struct findings *f)
+static int set_strings(const struct config *c, const struct directive *d, const struct tree *t,
+	void *base, struct findings *f)
 {
 	char ***target = field(base, d->offset), **v;
 	size_t *count = field(base, d->offset2);
@@ -199,7 +199,8 @@ static int set_strings(
 			return fail_at(d, &t->child[i], f);
 	v = calloc(t->n + 1, sizeof(*v));
 	for (size_t i = 0; v && i < t->n; i++) {
-		v[i] = strdup(t->child[i].text);
+		v[i] = d->type == DIRECTIVE_PATHS ? absolute(c, t->child[i].text)
+						  : strdup(t->child[i].text);
 		if (!v[i]) {
 			free_strings(v, i);
 			v = NULL;
@@ -265,7 +266,8 @@ int value_set(const struct config *c, const struct directive *d, const struct tr
 	case DIRECTIVE_LOG:
 		return set_log(d, t, base, f);
 	case DIRECTIVE_STRINGS:
-		return set_strings(d, t, base, f);
+	case DIRECTIVE_PATHS:
+		return set_strings(c, d, t, base, f);
 	case DIRECTIVE_RANGES:
 		return set_ranges(d, t, base, f);
 	case DIRECTIVE_BOOL:

@@ -90,6 +90,21 @@ static bool is_admitted(const struct route *r, const struct stream_peer *peer)
 	return r->nallow == 0 || in_ranges(peer->address, r->allow, r->nallow);
 }
 
+static bool has_required(const struct route_require *q, const struct stream *s)
+{
+	struct str fingerprint = stream_client_fingerprint(s);
+
+	if (fingerprint.n == 0)
+		return false;
+	for (size_t i = 0; i < q->nnames; i++)
+		if (stream_client_has_name(s, str_of(q->names[i])))
+			return true;
+	for (size_t i = 0; i < q->nfingerprints; i++)
+		if (str_eq(str_of(q->fingerprints[i]), fingerprint))
+			return true;
+	return q->nnames == 0 && q->nfingerprints == 0;
+}
+
 /* Methods that are the server's business, not a resource's. True: answered. */
 static bool answer_method(struct stream *s)
 {
@@ -130,7 +145,8 @@ static void serve_site(struct stream *s, const struct route_site *site)
 		route = find_route(site, s->path);
 		if (!route)
 			stream_reply_error(s, 404);
-		else if (!is_admitted(route, &s->peer))
+		else if (!is_admitted(route, &s->peer) ||
+			 (route->require && !has_required(route->require, s)))
 			stream_reply_error(s, 403);
 		else
 			route->handle(s, route->options);

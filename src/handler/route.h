@@ -32,13 +32,22 @@ struct route_extra {
 	size_t npages;
 };
 
+/* Whose certificate a route requires: one that any entry fits, or with no entry any good one. */
+struct route_require {
+	char **names; /* rules of stream_client_has_name() */
+	size_t nnames;
+	char **fingerprints; /* 64 lower-case hex digits */
+	size_t nfingerprints;
+};
+
 struct route {
 	char *path; /* "/", "/old/": compared at a segment boundary */
 	handler_fn *handle;
 	const void *options;                   /* borrowed */
 	const struct sock_range *allow, *deny; /* allow empty: everybody. deny wins */
 	size_t nallow, ndeny;
-	const struct route_extra *extra; /* instead of the site's; NULL: the site's */
+	const struct route_extra *extra;     /* instead of the site's; NULL: the site's */
+	const struct route_require *require; /* borrowed; NULL: no certificate is needed */
 };
 
 struct route_site {
@@ -65,7 +74,7 @@ struct route_table {
  *           Without a host (HTTP/1.0): that of the connection, or the fallback; none: 400.
  *   method  OPTIONS * is 204; CONNECT and TRACE are 405, an unknown one 501.
  *   route   the longest path that is the request's or a parent of it (404);
- *           the peer must be one that may (403). */
+ *           the peer must be one that may, by address and by certificate (403). */
 void route_serve(struct stream *s, void *routes);
 
 #endif

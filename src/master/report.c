@@ -212,11 +212,44 @@ static bool table_certificates(const struct reload *r, struct buf *out)
 	return ok;
 }
 
+/* The i-th of the sites' revocation lists, each once, however many sites share it; NULL: none. */
+static const struct tls_crl *next_crl(const struct config *c, size_t *site, size_t *at)
+{
+	for (; c && *site < c->nsites; ++*site, *at = 0) {
+		const struct config_site *s = &c->sites[*site];
+
+		if (s->trust && s->trust_is_first && *at < tls_trust_crls(s->trust))
+			return tls_trust_crl(s->trust, (*at)++);
+	}
+	return NULL;
+}
+
+static bool table_crls(const struct reload *r, struct buf *out)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	const struct tls_crl *l;
+	size_t site = 0, at = 0;
+	bool ok = true;
+
+	for (bool first = true; ok && (l = next_crl(c, &site, &at)); first = false) {
+		char due[30] = "";
+
+		if (l->next_update)
+			clock_format_http_date(l->next_update, due);
+		if (first)
+			ok = buf_appendf(out, "\n%-40s %6s  %s\n", "REVOCATION LIST OF", "DAYS",
+				"NEXT UPDATE");
+		ok = ok && buf_appendf(out, "%-40s %6lld  %s\n", l->issuer,
+				   l->next_update ? days_left(l->next_update, time(NULL)) : 0, due);
+	}
+	return ok;
+}
+
 bool report_table(const struct reload *r, struct buf *out)
 {
 	return table_head(r, out) && table_reload(r, out) && table_unfit(r, out) &&
 	       table_traffic(r, out) && table_workers(r, out) && table_draining(r, out) &&
-	       table_certificates(r, out);
+	       table_certificates(r, out) && table_crls(r, out);
 }
 
 /* ---- for the service manager ------------------------------------------------------------- */
@@ -302,6 +335,25 @@ static void json_certificates(const struct reload *r, struct json *j)
 	json_array_close(j);
 }
 
+static void json_crls(const struct reload *r, struct json *j)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	const struct tls_crl *l;
+	size_t site = 0, at = 0;
+
+	json_array_open(j, "crls");
+	while ((l = next_crl(c, &site, &at))) {
+		json_object_open(j, NULL);
+		json_str(j, "issuer", str_of(l->issuer));
+		json_str(j, "file", str_of(l->file));
+		json_int(j, "next_update_seconds", l->next_update);
+		json_int(
+			j, "days_left", l->next_update ? days_left(l->next_update, time(NULL)) : 0);
+		json_object_close(j);
+	}
+	json_array_close(j);
+}
+
 static void json_draining(const struct reload *r, struct json *j)
 {
 	json_array_open(j, "draining");
@@ -353,6 +405,7 @@ bool report_json(const struct reload *r, struct buf *out)
 	json_unfit(r, &j);
 	json_draining(r, &j);
 	json_certificates(r, &j);
+	json_crls(r, &j);
 	json_object_close(&j);
 	return json_ok(&j) && buf_append(out, "\n", 1);
 }

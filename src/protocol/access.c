@@ -24,7 +24,7 @@ struct fact {
 	uint64_t number;
 };
 
-enum { FACTS_MAX = 20, CLIENT_MAX = 64, NUMBER_SIZE = 20, CLF_SIZE = 27, RFC3339_SIZE = 25 };
+enum { FACTS_MAX = 24, CLIENT_MAX = 64, NUMBER_SIZE = 20, CLF_SIZE = 27, RFC3339_SIZE = 25 };
 
 struct facts {
 	const char *event, *message_id;
@@ -100,8 +100,12 @@ static void request_facts(struct facts *f, const struct access_request *r)
 	add_text(f, "tls_version", "TLS_VERSION", r->tls_version, CLIENT_MAX);
 	add_text(f, "tls_cipher", "TLS_CIPHER", r->tls_cipher, CLIENT_MAX);
 	add_optional(f, "tls_resumed", "TLS_RESUMED", r->tls_resumed, FACT_BOOL);
+	add_text(f, "tls_client_verify", "TLS_CLIENT_VERIFY", r->tls_client_verify, CLIENT_MAX);
 	add_text(f, "tls_client_subject", "TLS_CLIENT_SUBJECT", r->tls_client_subject,
 		ACCESS_VALUE_MAX);
+	add_text(f, "tls_client_names", "TLS_CLIENT_NAMES", r->tls_client_names, ACCESS_VALUE_MAX);
+	add_text(f, "tls_client_fingerprint", "TLS_CLIENT_FINGERPRINT", r->tls_client_fingerprint,
+		2 * CLIENT_MAX);
 	add_number(f, "worker", "WORKER", r->worker);
 	add_number(f, "generation", "GENERATION", r->generation);
 	add_number(f, "stream", "STREAM", r->stream);

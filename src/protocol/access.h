@@ -44,8 +44,9 @@ struct access_request {
 	int status;
 	uint64_t bytes, duration_us;
 	struct str tls_version, tls_cipher;
-	int tls_resumed;               /* -1: plain connection */
-	struct str tls_client_subject; /* p NULL: none */
+	int tls_resumed;              /* -1: plain connection */
+	struct str tls_client_verify; /* "ok", "none"; p NULL: no certificate was asked for */
+	struct str tls_client_subject, tls_client_names, tls_client_fingerprint; /* p NULL: none */
 	unsigned worker, generation;
 	uint64_t stream; /* number of the request on its connection, from 1 */
 	int64_t wall_ms; /* when it was received */

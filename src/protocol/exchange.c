@@ -55,7 +55,12 @@ struct stream *exchange_open(struct conn *c)
 	c->streams = s;
 	s->board = env->board;
 	s->files = env->files;
-	s->peer = (struct stream_peer){ &c->peer, c->session.ssl != NULL, c->listener->port };
+	s->peer = (struct stream_peer){
+		.address = &c->peer,
+		.tls = c->session.ssl != NULL,
+		.local_port = c->listener->port,
+		.client = c->session.peer,
+	};
 	s->site = c->session.site;
 	s->number = ++c->requests;
 	s->wall_ms = clock_wall_ms();

@@ -23,6 +23,12 @@ static struct access_log *log_of(struct conn *c, const void *site, struct str *r
 	return log;
 }
 
+/* An empty text is an absent one. */
+static struct str or_absent(struct str s)
+{
+	return s.n > 0 ? s : (struct str){ NULL, 0 };
+}
+
 static struct str protocol_text(enum http_version v)
 {
 	static const struct str names[] = {
@@ -58,6 +64,10 @@ void report_request(struct conn *c, const struct stream *s)
 		.tls_version = str_of(tls ? session_version(&c->session) : NULL),
 		.tls_cipher = str_of(tls ? session_cipher(&c->session) : NULL),
 		.tls_resumed = tls ? session_resumed(&c->session) : -1,
+		.tls_client_verify = str_of(session_client_verdict(&c->session)),
+		.tls_client_subject = or_absent(stream_client_subject(s)),
+		.tls_client_names = or_absent(stream_client_names(s)),
+		.tls_client_fingerprint = or_absent(stream_client_fingerprint(s)),
 		.worker = c->env->worker,
 		.generation = c->env->generation,
 		.stream = s->number,

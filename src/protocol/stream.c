@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tls/library.h"
+#include "tls/peer.h"
 
 #define HTML_TYPE STR("text/html; charset=utf-8")
 
@@ -191,6 +192,26 @@ struct str stream_escape_html(struct stream *s, struct str text)
 	}
 	*at = '\0';
 	return (struct str){ copy, n };
+}
+
+struct str stream_client_subject(const struct stream *s)
+{
+	return s->peer.client ? tls_peer_subject(s->peer.client) : STR("");
+}
+
+struct str stream_client_names(const struct stream *s)
+{
+	return s->peer.client ? tls_peer_names(s->peer.client) : STR("");
+}
+
+struct str stream_client_fingerprint(const struct stream *s)
+{
+	return s->peer.client ? tls_peer_fingerprint(s->peer.client) : STR("");
+}
+
+bool stream_client_has_name(const struct stream *s, struct str rule)
+{
+	return s->peer.client && tls_peer_has_name(s->peer.client, rule);
 }
 
 struct str stream_tls_library(void)

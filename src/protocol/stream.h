@@ -21,6 +21,7 @@
 struct board;
 struct conn;
 struct filecache;
+struct tls_peer;
 
 enum {
 	STREAM_FIELDS_MAX = 24,
@@ -57,6 +58,7 @@ struct stream_peer {
 	const struct sockaddr_storage *address;
 	bool tls;
 	unsigned local_port;
+	const struct tls_peer *client; /* its certificate; NULL: it gave none */
 };
 
 struct stream {
@@ -110,6 +112,14 @@ void stream_reply_error(struct stream *s, int status);
 void stream_replace_error_page(struct stream *s, struct str type, struct str text);
 /* `text` with & < > " ' as references, in the stream's arena; p NULL: no room. */
 struct str stream_escape_html(struct stream *s, struct str text);
+/* What the client's certificate says, verified in the handshake; n is 0 where it gave none.
+ * Printable ASCII that lives as long as the stream: the subject (RFC 4514), its names
+ * ("DNS:a.example, URI:b:c"), the SHA-256 as 64 lower-case hex digits. */
+struct str stream_client_subject(const struct stream *s);
+struct str stream_client_names(const struct stream *s);
+struct str stream_client_fingerprint(const struct stream *s);
+/* Has it this name? `rule` is one of tls/peer.h. */
+bool stream_client_has_name(const struct stream *s, struct str rule);
 /* The version of the TLS library, for handlers, which do not see tls/. */
 struct str stream_tls_library(void);
 

@@ -7,6 +7,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "tls/trust.h"
+
 static int slot = -1;
 
 static void free_attachment(
@@ -18,6 +20,7 @@ static void free_attachment(
 	if (!a)
 		return;
 	profile_free_options(&a->options);
+	tls_trust_free(a->trust);
 	for (size_t i = 0; i < a->nleaves; i++)
 		X509_free(a->leaf[i]);
 	free(a);

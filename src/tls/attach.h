@@ -9,6 +9,7 @@
 struct ssl_ctx_st;
 struct ticket_ring;
 struct tls_sites;
+struct tls_trust;
 struct x509_st;
 
 enum {
@@ -21,6 +22,10 @@ struct attachment {
 	struct ticket_ring *ring;   /* borrowed */
 	struct tls_sites *claimed;  /* the table whose connections start on this context */
 	unsigned char policy[ATTACH_POLICY_SIZE]; /* the session-id context */
+	long lifetime;           /* of a session, in seconds from its full handshake */
+	int verify;              /* SSL_VERIFY_*: what is asked of clients */
+	int depth;               /* of their chains */
+	struct tls_trust *trust; /* a hold of it; NULL: nothing is asked */
 	struct x509_st *leaf[ATTACH_LEAVES_MAX];
 	size_t nleaves;
 };

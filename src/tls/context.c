@@ -17,6 +17,7 @@
 #include "tls/attach.h"
 #include "tls/bio.h"
 #include "tls/reason.h"
+#include "tls/resumable.h"
 #include "tls/ticket.h"
 
 enum { TICKET_LIFETIME_MAX = 7 * 24 * 3600 /* seconds; RFC 8446 section 4.6.1 */ };
@@ -109,6 +110,7 @@ static void set_tickets(SSL_CTX *ctx, const struct tls_options *o, struct ticket
 		return;
 	}
 	SSL_CTX_set_timeout(ctx, ticket_lifetime(o));
+	resumable_use(ctx, ticket_lifetime(o));
 	ticket_ring_use(ring, ctx);
 }
 
@@ -178,6 +180,26 @@ struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const str
 		return NULL;
 	}
 	return ctx;
+}
+
+int tls_context_ask_client(struct ssl_ctx_st *ctx, enum tls_client_mode mode, unsigned depth,
+	struct tls_trust *trust, struct err *e)
+{
+	struct attachment *a = attach_get(ctx);
+
+	assert(a && !a->trust);
+	if (mode == TLS_CLIENT_OFF)
+		return 0;
+	if (trust_use(trust, ctx) < 0)
+		return tls_reason_err(e, ERR_SYSTEM, "no trust in a context");
+	a->trust = tls_trust_hold(trust);
+	a->verify = SSL_VERIFY_PEER;
+	if (mode == TLS_CLIENT_REQUIRED)
+		a->verify |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	a->depth = (int)depth;
+	SSL_CTX_set_verify(ctx, a->verify, NULL);
+	SSL_CTX_set_verify_depth(ctx, a->depth);
+	return 0;
 }
 
 struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e)

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "tls/pair.h"
 #include "tls/profile.h"
+#include "tls/trust.h"
 
 struct ssl_ctx_st;
 struct ticket_ring;
@@ -20,6 +21,14 @@ struct ticket_ring;
 struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const struct tls_pair *pairs,
 	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring,
 	struct err *e);
+enum tls_client_mode { TLS_CLIENT_OFF, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
+/* Makes a server context ask clients for a certificate: one that is given has to verify by `trust`,
+ * with at most `depth` CAs between it and the root; REQUIRED: there has to be one. The context
+ * holds `trust`. What resumption is bound to has to tell such contexts apart. 0, or -1: out of
+ * memory. */
+int tls_context_ask_client(struct ssl_ctx_st *ctx, enum tls_client_mode mode, unsigned depth,
+	struct tls_trust *trust, struct err *e);
 /* A server context with the options and tickets of `like`, but no certificate: where a connection
  * starts before its ClientHello says which site it wants. */
 struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e);

@@ -98,7 +98,7 @@ void tls_facts_names(const struct x509_st *cert, struct buf *out)
 	ERR_clear_error();
 }
 
-static void append_name(struct buf *out, const char *label, const X509_NAME *name)
+void tls_facts_name(const struct X509_name_st *name, struct buf *out)
 {
 	BIO *b = BIO_new(BIO_s_mem());
 	char *p;
@@ -106,9 +106,17 @@ static void append_name(struct buf *out, const char *label, const X509_NAME *nam
 	if (b &&
 		X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_UTF8_CONVERT) >= 0) {
 		long n = BIO_get_mem_data(b, &p);
-		buf_appendf(out, "%s%.*s\n", label, (int)n, p);
+		buf_append(out, p, (size_t)n);
 	}
 	BIO_free(b);
+	ERR_clear_error();
+}
+
+static void append_name(struct buf *out, const char *label, const X509_NAME *name)
+{
+	buf_append_str(out, str_of(label));
+	tls_facts_name(name, out);
+	buf_append(out, "\n", 1);
 }
 
 static void append_validity(struct buf *out, const X509 *cert)

@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/bio.h"
+#include "tls/peer.h"
 
 enum {
 	RECVS_READ = 8,       /* a call's budget of recv(), see session.recvs_left */
@@ -71,6 +72,8 @@ void session_close(struct session *s, bool forget)
 	if (!s)
 		return;
 	drop_output(s);
+	tls_peer_free(s->peer);
+	s->peer = NULL;
 	if (s->env && s->env->refused == s)
 		s->env->refused = NULL;
 	if (!s->ssl)
@@ -145,6 +148,8 @@ enum io_status session_handshake(struct session *s)
 		return st == IO_WANT_READ && flushed != IO_OK ? flushed : st;
 	}
 	s->handshaken = true;
+	if (s->is_server && SSL_get0_peer_certificate(s->ssl))
+		s->peer = tls_peer_new(SSL_get0_peer_certificate(s->ssl));
 	if (session_has_input(s))
 		return IO_OK;
 	return session_flush(s) == IO_RESET ? IO_RESET : IO_OK;
@@ -344,6 +349,13 @@ const char *session_alpn(const struct session *s, size_t *ret_n)
 		SSL_get0_alpn_selected(s->ssl, &p, &n);
 	*ret_n = n;
 	return n > 0 ? (const char *)p : "";
+}
+
+const char *session_client_verdict(const struct session *s)
+{
+	if (!s->ssl || !s->handshaken || !(SSL_get_verify_mode(s->ssl) & SSL_VERIFY_PEER))
+		return NULL;
+	return SSL_get0_peer_certificate(s->ssl) ? "ok" : "none";
 }
 
 const char *session_sni(const struct session *s)

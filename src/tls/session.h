@@ -19,6 +19,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct tls_peer;
 
 enum io_status {
 	IO_OK,
@@ -64,6 +65,7 @@ struct session {
 	int16_t alert_sent; /* the fatal alert that we sent, -1: none */
 	bool has_site;      /* tls/sites chose */
 	void *site;         /* what it chose; borrowed */
+	struct tls_peer *peer;        /* a server's: the client's certificate; NULL: it gave none */
 	uint64_t bytes_in, bytes_out; /* of the socket */
 };
 
@@ -97,6 +99,8 @@ const char *session_version(const struct session *s); /* "TLSv1.3" */
 const char *session_cipher(const struct session *s);  /* "TLS_AES_128_GCM_SHA256" */
 bool session_resumed(const struct session *s);
 const char *session_alpn(const struct session *s, size_t *ret_n); /* not terminated; n 0: none */
+/* "ok": the client's certificate is verified; "none": it was asked for one; NULL: it was not. */
+const char *session_client_verdict(const struct session *s);
 const char *session_sni(const struct session *s); /* "" if none; usable during the handshake too */
 
 #endif

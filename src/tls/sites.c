@@ -152,12 +152,16 @@ static int refuse(struct session *s, struct str name, int *alert)
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* SSL_set_SSL_CTX() takes certificates, ciphers and callbacks along; the session-id context is set
- * by hand; what else it leaves (versions, options, groups) is the same for a listener's sites. */
+/* SSL_set_SSL_CTX() takes certificates, ciphers, callbacks and the store of CAs along; the
+ * session-id context and what is asked of the client are set by hand; what else it leaves
+ * (versions, options, groups) is the same for a listener's sites. */
 static int switch_to(SSL *ssl, SSL_CTX *ctx, int *alert)
 {
 	const struct attachment *a = attach_get(ctx);
 
+	SSL_set_verify(ssl, a->verify, NULL);
+	if (a->trust)
+		SSL_set_verify_depth(ssl, a->depth);
 	if ((SSL_get_SSL_CTX(ssl) == ctx || SSL_set_SSL_CTX(ssl, ctx)) &&
 		SSL_set_session_id_context(ssl, a->policy, sizeof(a->policy)) == 1)
 		return SSL_CLIENT_HELLO_SUCCESS;

@@ -4,6 +4,7 @@
 #include "tls/trial.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,6 +69,17 @@ static bool goes_on(enum io_status s)
 	return s == IO_WANT_READ || s == IO_WANT_WRITE;
 }
 
+/* Our client has no certificate: that it was asked for one is enough. */
+static int server_failed(const struct session *server, struct err *e)
+{
+	struct tls_reason reason;
+
+	tls_reason_take(server->ssl, &reason);
+	if (strcmp(reason.word, "client_certificate_missing") == 0)
+		return 0;
+	return err_set(e, ERR_CONFIG, "%s", reason.sentence);
+}
+
 /* Both sides until both are done, or one fails. */
 static int shake(struct session *server, SSL *client, struct err *e)
 {
@@ -90,10 +102,8 @@ static int shake(struct session *server, SSL *client, struct err *e)
 			if (s == IO_OK)
 				session_flush(server);
 		}
-		if (!goes_on(s) && s != IO_OK) {
-			tls_reason_take(server->ssl, &reason);
-			return err_set(e, ERR_CONFIG, "%s", reason.sentence);
-		}
+		if (!goes_on(s) && s != IO_OK)
+			return server_failed(server, e);
 	}
 	ERR_clear_error();
 	return s == IO_OK && c == 1 ? 0 : err_set(e, ERR_CONFIG, "it does not come to an end");

@@ -76,11 +76,14 @@ static const char full[] =
 	"    { path = \"/t\"; respond = { text = \"a\"; type = \"b/c\"; status = 201; };\n"
 	"      headers = ( { name = \"Y\"; value = \"\"; } );\n"
 	"      error_pages = ( { status = 403; file = \"/e.html\"; } ); },\n"
-	"    { path = \"/s\"; status = {}; }, { path = \"/m\"; metrics = {}; } ); },\n"
+	"    { path = \"/s\"; status = {}; require = { san = [ \"x\" ]; }; },\n"
+	"    { path = \"/m\"; metrics = {}; } ); },\n"
 	"  { names = [ \"*\" ]; listeners = [ \"p\" ]; access = { target = \"stderr\"; }; routes "
 	"= (); },\n"
 	"  { names = [ \"d\" ]; certificates = ( { certificate = \"1\"; private_key = \"2\"; }, { "
-	"certificate = \"/3\"; } ); passphrase_file = \"p\"; } );\n";
+	"certificate = \"/3\"; } ); passphrase_file = \"p\";\n"
+	"  client_auth = { mode = \"required\"; ca = \"/ca\"; crl = [ \"r\", \"/s\" ];\n"
+	"    depth = 0; }; } );\n";
 
 Test(print, is_a_fixed_point)
 {

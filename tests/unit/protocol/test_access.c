@@ -152,7 +152,9 @@ Test(access, writes_json_with_event_first)
 		"\"duration_us\":56,\"referer\":\"https://example.org/\","
 		"\"user_agent\":\"curl/7.88.1\",\"tls_version\":\"TLSv1.3\","
 		"\"tls_cipher\":\"TLS_AES_128_GCM_SHA256\",\"tls_resumed\":true,"
-		"\"tls_client_subject\":null,\"worker\":3,\"generation\":2,\"stream\":4}\n");
+		"\"tls_client_verify\":null,\"tls_client_subject\":null,"
+		"\"tls_client_names\":null,"
+		"\"tls_client_fingerprint\":null,\"worker\":3,\"generation\":2,\"stream\":4}\n");
 }
 
 Test(access, absent_values_are_null_in_json)

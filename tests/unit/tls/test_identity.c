@@ -160,8 +160,9 @@ Test(identity, another_sni_and_impossible_names)
 Test(chain, an_untrusted_one_fails_the_handshake)
 {
 	static const struct {
-		const char *server, *words;
-	} rows[] = { { "expired", "expired" }, { "selfsigned", "self-signed" } };
+		const char *server, *word, *words;
+	} rows[] = { { "expired", "certificate_expired", "expired" },
+		{ "selfsigned", "certificate_self_signed", "self-signed" } };
 	struct tls_client_options o = trusting();
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -169,7 +170,7 @@ Test(chain, an_untrusted_one_fails_the_handshake)
 		visit_start(&v, rows[i].server, &o, "localhost");
 		cr_expect_eq(v.status, IO_FAIL);
 		cr_expect(v.reason.is_chain);
-		cr_expect_str_eq(v.reason.word, "certificate_verify_failed");
+		cr_expect_str_eq(v.reason.word, rows[i].word);
 		cr_expect_not_null(
 			strstr(v.reason.sentence, rows[i].words), "%s", v.reason.sentence);
 		cr_expect_geq(v.reason.alert, 42); /* we told the server why */
