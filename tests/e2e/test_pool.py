@@ -1,13 +1,15 @@
 """Workers: fair shares, deaths, a master that dies, a start that fails."""
+import json
 import os
 import resource
 import signal
 import socket
 import threading
+import time
 import unittest
 from pathlib import Path
 
-from harness import DEFAULT_CONFIG, IS_ROOT, Latchd, TestCase, VARIANT, free_port
+from harness import DEFAULT_CONFIG, IS_ROOT, PATIENCE, Latchd, TestCase, VARIANT, free_port
 
 HELD = 400 if VARIANT == "asan" else 2000
 
@@ -96,6 +98,35 @@ class Pool(TestCase):
             # Each kill can cost what ran in that worker: no more than one connection a thread.
             self.assertLessEqual(len(lost), kills * len(threads), lost)
             self.assertGreater(served[0], 20)
+
+    def test_a_killed_worker_is_replaced_within_100_ms(self):
+        """The best of some: the machine may be busy with something else at any of them."""
+        tries = []
+        with Latchd() as d:
+            for _ in range(5):
+                before = d.workers()
+                # One that dies within a second of its start is replaced with a delay.
+                while time.time() - max(os.stat(f"/proc/{pid}").st_ctime for pid in before) < 1.5:
+                    d.fetch("/")
+                os.kill(before[0], signal.SIGKILL)
+                begun = time.monotonic()
+                while len(pids := self.serving(d)) < 2 or before[0] in pids:
+                    self.assertLess(time.monotonic() - begun, PATIENCE)
+                tries.append(time.monotonic() - begun)
+                if tries[-1] <= 0.1:
+                    print(f"replaced after {tries[-1] * 1000:.0f} ms")
+                    return
+        self.fail(f"replaced after {tries} s")
+
+    def serving(self, d):
+        """The process ids of workers that serve, as the master sees it."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(str(d.dir / "control.sock"))
+            s.sendall(b"status json\n")
+            reply = b"".join(iter(lambda: s.recv(65536), b""))
+        workers = json.loads(reply[1 : reply.index(b"\n")])["workers"]
+        return [w["pid"] for w in workers if w["state"] == "serving"]
 
     def respawned(self, d, n):
         """The status may be asked of the worker that is about to die; then ask again."""
