@@ -123,6 +123,11 @@ class Lines:
         with self.changed:
             return len(self.lines)
 
+    def wait_end(self):
+        """Until all has come: what was written last may come after the writer's death is known."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended, PATIENCE)
+
     def find(self, pattern, since=0):
         with self.changed:
             return [line for line in self.lines[since:] if re.search(pattern, line)]
@@ -256,6 +261,7 @@ class Latchd:
         for fd in given:
             os.close(fd)
         for stream, lines in ((self.process.stderr, self.log), (self.process.stdout, self.output)):
+            lines.ended = False
             threading.Thread(target=self._collect, args=(stream, lines), daemon=True).start()
         if wait:
             self.wait_ready(since)
@@ -361,6 +367,7 @@ class Latchd:
                 f"latchd does not end; processes {left}\n{self.log.text()}"
             ) from None
         self._close_notify()
+        self.log.wait_end()
         reports = "".join(Path(p).read_text() for p in glob.glob(str(self.dir / "san/report*")))
         if reports:
             raise AssertionError("a sanitizer complained:\n" + reports + self.log.text())

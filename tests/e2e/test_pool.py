@@ -243,6 +243,7 @@ class Start(TestCase):
         d.start(wait=False)
         d.process.wait(20)
         d._close_notify()
+        d.log.wait_end()
         return d.process.returncode
 
     def test_an_address_that_is_taken_is_69(self):
