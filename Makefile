@@ -56,7 +56,8 @@ formatted := $(wildcard src/*.c src/*/*.c src/*/*.h tests/unit/*/*.c tests/unit/
 manuals := $(wildcard man/*.[158])
 
 LANGUAGE := -std=gnu17 -D_GNU_SOURCE -Isrc -DHAVE_LIBSYSTEMD=1 \
-	-DLATCH_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' $(if $(KEYLOG),-DLATCH_KEYLOG=1)
+	-DLATCH_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' $(if $(KEYLOG),-DLATCH_KEYLOG=1) \
+	$(if $(ZLIB),-DHAVE_ZLIB=1) $(if $(ZSTD),-DHAVE_ZSTD=1) $(if $(BROTLI),-DHAVE_BROTLI=1)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
 	-Wwrite-strings -Wvla -Wimplicit-fallthrough
 HARDENING := -fstack-protector-strong -fPIE

@@ -23,6 +23,27 @@ void arena_init(struct arena *a, size_t max)
 	*a = (struct arena){ .max = max };
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->chunks, a->chunks ? a->chunks->used : 0, a->used };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark mark)
+{
+	if (!mark.chunk) { /* the arena was new */
+		arena_reset(a);
+		return;
+	}
+	while (a->chunks != mark.chunk) {
+		struct arena_chunk *older = a->chunks->next;
+
+		free(a->chunks);
+		a->chunks = older;
+	}
+	a->chunks->used = mark.chunk_used;
+	a->used = mark.used;
+}
+
 void arena_reset(struct arena *a)
 {
 	struct arena_chunk *c = a->chunks;

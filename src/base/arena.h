@@ -15,6 +15,14 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t max);
+/* How far it is used. */
+struct arena_mark {
+	struct arena_chunk *chunk;
+	size_t chunk_used, used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+/* Takes back what was handed out since the mark, which must be of this use of the arena. */
+void arena_rewind(struct arena *a, struct arena_mark mark);
 /* Frees all but the first chunk, which the next stream uses again. */
 void arena_reset(struct arena *a);
 /* Frees everything. NULL and a zeroed arena are fine. */

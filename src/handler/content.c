@@ -83,7 +83,8 @@ static void give(struct stream *s, struct content *c)
 }
 
 /* One stretch of the file. */
-static bool give_stretch(struct stream *s, struct file *f, uint64_t first, uint64_t n)
+static bool give_stretch(
+	struct stream *s, struct file *f, struct str media, uint64_t first, uint64_t n)
 {
 	struct content *c = content_new(s, f, 1);
 
@@ -93,15 +94,15 @@ static bool give_stretch(struct stream *s, struct file *f, uint64_t first, uint6
 	give(s, c);
 	if (f->content)
 		s->response.memory = (struct str){ f->content + first, (size_t)n };
-	stream_add_field(s, STR("Content-Type"), f->media);
+	stream_add_field(s, STR("Content-Type"), media);
 	return true;
 }
 
-static bool give_part(struct stream *s, struct file *f, struct range range)
+static bool give_part(struct stream *s, struct file *f, struct str media, struct range range)
 {
 	char *text = arena_alloc(&s->arena, 72);
 
-	if (!text || !give_stretch(s, f, range.first, range.last - range.first + 1))
+	if (!text || !give_stretch(s, f, media, range.first, range.last - range.first + 1))
 		return false;
 	snprintf(text, 72, "bytes %llu-%llu/%llu", (unsigned long long)range.first,
 		(unsigned long long)range.last, (unsigned long long)f->size);
@@ -122,15 +123,15 @@ static bool make_boundary(char dst[2 * BOUNDARY_BYTES + 1])
 }
 
 /* The text before a part, of the part's length in `ret`. */
-static bool write_part_head(struct stream *s, const struct file *f, const char *boundary,
+static bool write_part_head(struct stream *s, struct str media, uint64_t size, const char *boundary,
 	struct range range, struct piece *ret)
 {
 	char text[HEAD_MAX];
 	int n = snprintf(text, sizeof(text),
 		"\r\n--%s\r\nContent-Type: " STR_FMT
 		"\r\nContent-Range: bytes %llu-%llu/%llu\r\n\r\n",
-		boundary, STR_ARG(f->media), (unsigned long long)range.first,
-		(unsigned long long)range.last, (unsigned long long)f->size);
+		boundary, STR_ARG(media), (unsigned long long)range.first,
+		(unsigned long long)range.last, (unsigned long long)size);
 
 	if (n < 0 || n >= HEAD_MAX)
 		return false;
@@ -139,19 +140,20 @@ static bool write_part_head(struct stream *s, const struct file *f, const char *
 	return ret->text != NULL;
 }
 
-static bool give_parts(struct stream *s, struct file *f, const struct range *ranges, unsigned n)
+static bool give_parts(
+	struct stream *s, struct file *f, struct str media, const struct range *ranges, unsigned n)
 {
 	static const char type[] = "multipart/byteranges; boundary=";
 	char boundary[2 * BOUNDARY_BYTES + 1], text[HEAD_MAX];
 	struct content *c = content_new(s, f, 2 * n + 1);
 	struct piece *piece;
-	char *media, *last;
+	char *parts, *last;
 
 	if (!c || !make_boundary(boundary))
 		return false;
 	piece = c->piece;
 	for (unsigned i = 0; i < n; i++) {
-		if (!write_part_head(s, f, boundary, ranges[i], piece++))
+		if (!write_part_head(s, media, f->size, boundary, ranges[i], piece++))
 			return false;
 		*piece++ = (struct piece){ NULL, ranges[i].first,
 			ranges[i].last - ranges[i].first + 1 };
@@ -159,21 +161,22 @@ static bool give_parts(struct stream *s, struct file *f, const struct range *ran
 	snprintf(text, sizeof(text), "\r\n--%s--\r\n", boundary);
 	last = arena_strdup(&s->arena, str_of(text));
 	snprintf(text, sizeof(text), "%s%s", type, boundary);
-	media = arena_strdup(&s->arena, str_of(text));
-	if (!last || !media)
+	parts = arena_strdup(&s->arena, str_of(text));
+	if (!last || !parts)
 		return false;
 	*piece = (struct piece){ last, 0, strlen(last) };
 	c->piece[0].text += 2; /* no line ends before the first boundary */
 	c->piece[0].n -= 2;
 	give(s, c);
-	stream_add_field(s, STR("Content-Type"), str_of(media));
+	stream_add_field(s, STR("Content-Type"), str_of(parts));
 	return true;
 }
 
-bool content_give(struct stream *s, struct file *f, const struct range *ranges, unsigned n)
+bool content_give(
+	struct stream *s, struct file *f, struct str media, const struct range *ranges, unsigned n)
 {
 	assert(f->holders > 0);
 	if (n == 0)
-		return give_stretch(s, f, 0, f->size);
-	return n == 1 ? give_part(s, f, ranges[0]) : give_parts(s, f, ranges, n);
+		return give_stretch(s, f, media, 0, f->size);
+	return n == 1 ? give_part(s, f, media, ranges[0]) : give_parts(s, f, media, ranges, n);
 }

@@ -5,9 +5,10 @@
 #include "handler/filecache.h"
 #include "protocol/stream.h"
 
-/* Gives the held file as the content, with its length and Content-Type, and adds Content-Range
- * where there is one range (0: the whole). Several become multipart/byteranges (RFC 9110 section
- * 14.6). The response has the hold then. False: out of memory, nothing was done. */
-bool content_give(struct stream *s, struct file *f, const struct range *ranges, unsigned n);
+/* Gives the held file as the content, with its length and Content-Type (`media`), and adds
+ * Content-Range where there is one range (0: the whole). Several become multipart/byteranges (RFC
+ * 9110 section 14.6). The response has the hold then. False: out of memory, nothing was done. */
+bool content_give(
+	struct stream *s, struct file *f, struct str media, const struct range *ranges, unsigned n);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "handler/media.h"
+#include "handler/work.h"
 
 enum { BUCKETS = 1024 };
 
@@ -24,6 +25,7 @@ struct filecache {
 	struct file *newest, *oldest;
 	unsigned entries, most;
 	size_t bytes;
+	struct work work;
 };
 
 static uint32_t hash_key(const void *root, struct str path)
@@ -58,6 +60,14 @@ static void link_newest(struct filecache *c, struct file *f)
 	c->newest = f;
 }
 
+static void use(struct filecache *c, struct file *f)
+{
+	if (c->newest == f)
+		return;
+	unlink_use(c, f);
+	link_newest(c, f);
+}
+
 static bool watch_is_shared(const struct filecache *c, int watch)
 {
 	for (const struct file *f = c->newest; f; f = f->older)
@@ -80,7 +90,7 @@ static void forget(struct filecache *c, struct file *f)
 	c->entries--;
 	if (f->content)
 		c->bytes -= f->size;
-	if (!watch_is_shared(c, f->watch))
+	if (f->watch >= 0 && !watch_is_shared(c, f->watch))
 		inotify_rm_watch(c->watch.fd, f->watch);
 	if (f->holders == 0)
 		file_free(f);
@@ -124,6 +134,7 @@ struct filecache *filecache_new(struct loop *loop)
 	if (!c)
 		return NULL;
 	c->loop = loop;
+	work_init(&c->work, loop);
 	c->most = FILECACHE_ENTRIES;
 	c->watch.fn = on_change;
 	c->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -152,6 +163,7 @@ void filecache_free(struct filecache *c)
 {
 	if (!c)
 		return;
+	work_done(&c->work);
 	filecache_clear(c);
 	if (c->watch.fd >= 0) {
 		loop_unwatch(c->loop, &c->watch);
@@ -177,12 +189,8 @@ struct file *filecache_find(struct filecache *c, const void *root, struct str pa
 
 	if (!f || clock_ms() - f->checked_ms >= FILECACHE_FRESH_MS)
 		return NULL;
-	if (c->newest != f) {
-		unlink_use(c, f);
-		link_newest(c, f);
-	}
-	f->holders++;
-	return f;
+	use(c, f);
+	return filecache_hold(f);
 }
 
 /* Watches the file itself, whatever names lead to it. */
@@ -329,10 +337,9 @@ static struct file *renew(struct filecache *c, struct file *old, int fd)
 		return NULL;
 	close(fd);
 	old->checked_ms = clock_ms();
-	unlink_use(c, old);
-	link_newest(c, old);
-	old->holders++;
-	return old;
+	old->absent = 0;
+	use(c, old);
+	return filecache_hold(old);
 }
 
 struct file *filecache_add(
@@ -369,6 +376,68 @@ struct file *filecache_add(
 		remember(c, f, root, path, hash);
 	f->holders = 1;
 	return f;
+}
+
+/* ---- what is made ----------------------------------------------------------- */
+
+struct work *filecache_work(struct filecache *c)
+{
+	return &c->work;
+}
+
+uint64_t filecache_name(struct str key)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (size_t i = 0; i < key.n; i++)
+		h = (h ^ (unsigned char)key.p[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+struct file *filecache_find_made(struct filecache *c, struct str key)
+{
+	struct file *f = find_any(c, c, key, hash_key(c, key));
+
+	if (!f || (f->expires_ms && clock_ms() >= f->expires_ms))
+		return NULL;
+	use(c, f);
+	return filecache_hold(f);
+}
+
+struct file *filecache_add_made(struct filecache *c, struct str key, const struct file *like,
+	struct str content, int64_t ttl_ms)
+{
+	uint32_t hash = hash_key(c, key);
+	struct file *old = find_any(c, c, key, hash), *f = calloc(1, sizeof *f);
+
+	if (old)
+		forget(c, old);
+	if (f && content.p)
+		f->content = malloc(content.n ? content.n : 1);
+	if (!f || (content.p && !f->content)) {
+		free(f);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (content.n)
+		memcpy(f->content, content.p, content.n);
+	f->fd = f->watch = -1;
+	f->size = content.n;
+	f->id = (struct file_id){ 0, filecache_name(content), content.n, like->mtime, 0 };
+	f->mtime = like->mtime;
+	f->media = like->media;
+	f->expires_ms = ttl_ms ? clock_ms() + ttl_ms : 0;
+	/* By its content: other versions of a library may make another one of the same file. */
+	snprintf(f->etag, sizeof f->etag, "\"%016llx-%llx\"", (unsigned long long)f->id.inode,
+		(unsigned long long)f->size);
+	clock_format_http_date(f->mtime, f->last_modified);
+	remember(c, f, c, key, hash);
+	if (!f->cached) {
+		file_free(f);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return filecache_hold(f);
 }
 
 void filecache_release(struct filecache *c, struct file *f)

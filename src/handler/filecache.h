@@ -25,6 +25,7 @@ enum {
 };
 
 struct filecache;
+struct work;
 
 /* What tells one content of a file from another. */
 struct file_id {
@@ -43,7 +44,9 @@ struct file {
 	unsigned holders;
 	bool cached;
 	int64_t checked_ms;
-	int watch; /* inotify's, -1: none */
+	int64_t expires_ms; /* of what was made; 0: never */
+	int watch;          /* inotify's, -1: none */
+	unsigned absent;    /* siblings (1 << coding) that were looked for in vain */
 
 	int fd; /* -1 when content is in memory */
 	char *content;
@@ -71,6 +74,23 @@ struct file *filecache_find(struct filecache *c, const void *root, struct str pa
 struct file *filecache_add(
 	struct filecache *c, const void *root, struct str path, int fd, bool keep);
 void filecache_release(struct filecache *c, struct file *f);
+/* Another hold of who has one. */
+static inline struct file *filecache_hold(struct file *f)
+{
+	f->holders++;
+	return f;
+}
+/* What is made of files rather than read is kept beside them, under keys of who makes it that say
+ * all that the content depends on. Held; NULL: none, or it has expired. */
+struct file *filecache_find_made(struct filecache *c, struct str key);
+/* A copy of the content (p NULL: there is none, which is remembered too) with an ETag of its own;
+ * media type and time are those of `like`. `ttl_ms` 0: it never expires. Held; NULL with errno. */
+struct file *filecache_add_made(struct filecache *c, struct str key, const struct file *like,
+	struct str content, int64_t ttl_ms);
+/* A number for a key. */
+uint64_t filecache_name(struct str key);
+/* The worker's long work. */
+struct work *filecache_work(struct filecache *c);
 /* Content from `offset` on, at most n bytes of it; 0 at its end, -1 with errno when it is not what
  * it was any more (ESTALE): not a byte of a later content is ever given. */
 ssize_t filecache_read(const struct file *f, uint64_t offset, void *p, size_t n);

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "handler/content.h"
-#include "handler/lookup.h"
+#include "handler/select.h"
 #include "http/precond.h"
 
 /* To the same path with a slash, so that relative links work. One leading slash, whatever came, or
@@ -33,16 +33,14 @@ static void redirect_to_directory(struct stream *s)
 	buf_done(&to);
 }
 
-static void add_validators(struct stream *s, const struct file *f)
-{
-	stream_add_field(s, STR("Last-Modified"), (struct str){ f->last_modified, 29 });
-	stream_add_field(s, STR("ETag"), str_of(f->etag));
-}
-
-static void add_cache_control(struct stream *s, const struct files_options *o)
+/* What goes with every response to which the representation was selected. */
+static void add_selection(
+	struct stream *s, const struct files_options *o, const struct representation *r)
 {
 	if (o->cache_control && o->cache_control[0])
 		stream_add_field(s, STR("Cache-Control"), str_of(o->cache_control));
+	if (r->varies)
+		stream_add_field(s, STR("Vary"), STR("Accept-Encoding"));
 }
 
 static void reply_unsatisfiable(struct stream *s, uint64_t size)
@@ -57,33 +55,44 @@ static void reply_unsatisfiable(struct stream *s, uint64_t size)
 }
 
 /* 200 or 206. False: out of memory. */
-static bool reply_content(struct stream *s, const struct files_options *o, struct file *f,
-	const struct range *ranges, unsigned n)
+static bool reply_content(struct stream *s, const struct files_options *o,
+	const struct representation *r, const struct range *ranges, unsigned n)
 {
-	if (!content_give(s, f, ranges, n))
+	if (!content_give(s, r->file, r->media, ranges, n))
 		return false;
-	add_validators(s, f);
-	add_cache_control(s, o);
+	stream_add_field(s, STR("Last-Modified"), (struct str){ r->file->last_modified, 29 });
+	stream_add_field(s, STR("ETag"), r->etag);
 	stream_add_field(s, STR("Accept-Ranges"), STR("bytes"));
+	if (r->coding != CODING_IDENTITY)
+		stream_add_field(s, STR("Content-Encoding"), negotiate_coding_name(r->coding));
+	add_selection(s, o, r);
 	stream_reply(s, n > 0 ? 206 : 200);
 	return true;
 }
 
-/* Decides what the held file is answered with; true: the response has taken the hold. */
-static bool reply_file(struct stream *s, const struct files_options *o, struct file *f)
+static void reply_not_modified(
+	struct stream *s, const struct files_options *o, const struct representation *r)
 {
-	struct validators v = { str_of(f->etag), f->mtime };
+	/* The file may go before the head is written: its text must not. */
+	struct str etag = { arena_strdup(&s->arena, r->etag), r->etag.n };
+
+	if (etag.p)
+		stream_add_field(s, STR("ETag"), etag);
+	add_selection(s, o, r);
+	stream_reply(s, 304);
+}
+
+/* Decides what the representation is answered with; true: the response has taken the hold. */
+static bool reply_selected(
+	struct stream *s, const struct files_options *o, const struct representation *r)
+{
+	struct validators v = { r->etag, r->file->mtime };
 	struct range ranges[RANGES_MAX];
 	unsigned n;
 
 	switch (precond_evaluate(&s->request, &v)) {
 	case PRECOND_NOT_MODIFIED:
-		add_cache_control(s, o);
-		/* f may go before the head is written: its text must not */
-		v.etag.p = arena_strdup(&s->arena, v.etag);
-		if (v.etag.p)
-			stream_add_field(s, STR("ETag"), v.etag);
-		stream_reply(s, 304);
+		reply_not_modified(s, o, r);
 		return false;
 	case PRECOND_FAILED:
 		stream_reply_error(s, 412);
@@ -91,15 +100,34 @@ static bool reply_file(struct stream *s, const struct files_options *o, struct f
 	case PRECOND_PASS:
 		break;
 	}
-	if (precond_ranges(&s->request, &v, f->size, ranges, &n) == RANGE_UNSATISFIABLE) {
-		reply_unsatisfiable(s, f->size);
+	if (precond_ranges(&s->request, &v, r->file->size, ranges, &n) == RANGE_UNSATISFIABLE) {
+		reply_unsatisfiable(s, r->file->size);
 		return false;
 	}
-	if (reply_content(s, o, f, ranges, n))
+	if (reply_content(s, o, r, ranges, n))
 		return true;
 	stream_discard_reply(s);
 	stream_reply_error(s, 500);
 	return false;
+}
+
+static void reply_file(
+	struct stream *s, const struct files_options *o, const struct lookup_result *found)
+{
+	struct representation r;
+
+	switch (select_representation(s, o, found, &r)) {
+	case SELECT_DONE:
+		if (!reply_selected(s, o, &r))
+			filecache_release(s->files, r.file);
+		break;
+	case SELECT_NONE:
+		add_selection(s, &(struct files_options){ 0 }, &r);
+		stream_reply_error(s, 406);
+		break;
+	case SELECT_LATER: /* we are called again */
+		break;
+	}
 }
 
 void files_handle(struct stream *s, const void *options)
@@ -113,8 +141,7 @@ void files_handle(struct stream *s, const void *options)
 	}
 	switch (lookup_find(s, options, &found)) {
 	case LOOKUP_FILE:
-		if (!reply_file(s, options, found.file))
-			filecache_release(s->files, found.file);
+		reply_file(s, options, &found);
 		break;
 	case LOOKUP_DIRECTORY:
 		redirect_to_directory(s);

@@ -127,6 +127,7 @@ static enum lookup find_file(
 	bool links;
 	int fd;
 
+	r->path = path;
 	r->file = filecache_find(s->files, o, path);
 	if (r->file)
 		return LOOKUP_FILE;
@@ -164,6 +165,7 @@ static enum lookup find_directory(
 	if (found != LOOKUP_BARE)
 		return found;
 	fd = open_file(s, o, below(path), &links);
+	r->path = path;
 	found = take_open(s, o, path, fd, true, r);
 	if (found == LOOKUP_DIRECTORY)
 		return LOOKUP_BARE;
@@ -236,4 +238,19 @@ enum lookup lookup_find(struct stream *s, const struct files_options *o, struct 
 			return found;
 	}
 	return fail(ret, 404);
+}
+
+struct file *lookup_beside(
+	struct stream *s, const struct files_options *o, struct str path, const char *suffix)
+{
+	struct lookup_result found;
+	size_t n = strlen(suffix);
+	char *name = arena_alloc(&s->arena, path.n + n + 1);
+
+	if (!name)
+		return NULL;
+	memcpy(name, path.p, path.n);
+	memcpy(name + path.n, suffix, n + 1);
+	return find_file(s, o, (struct str){ name, path.n + n }, &found) == LOOKUP_FILE ? found.file
+											: NULL;
 }

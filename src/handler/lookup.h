@@ -14,10 +14,14 @@ enum lookup {
 
 struct lookup_result {
 	struct file *file;
+	struct str path; /* of the file, or of the directory, below the root; terminated */
 	int status;
 };
 
 /* What answers s->path: the first of o->try. What has to outlive the call is in the arena. */
 enum lookup lookup_find(struct stream *s, const struct files_options *o, struct lookup_result *ret);
+/* The file whose path has a suffix more, held; NULL: none that can be served. */
+struct file *lookup_beside(
+	struct stream *s, const struct files_options *o, struct str path, const char *suffix);
 
 #endif

@@ -4,6 +4,7 @@
 #include "handler/status.h"
 
 #include "base/buf.h"
+#include "http/negotiate.h"
 #include "ipc/facts.h"
 
 enum { STATUS_SIZE_MAX = 224 * 1024 };
@@ -186,27 +187,9 @@ static bool write_html(struct buf *out, const struct snapshot *shot)
 	       buf_append_str(out, STR("</html>\n"));
 }
 
-/* By any line of Accept: a program names JSON and not HTML. */
 static bool wants_json(const struct stream *s)
 {
-	const struct fields *f = &s->request.fields;
-	bool json = false;
-
-	if (str_eq(s->target.query, STR("?json")))
-		return true;
-	for (unsigned i = 0; i < f->n; i++) {
-		struct str list = f->line[i].value, element;
-
-		while (f->line[i].id == FIELD_ACCEPT && str_next_element(&list, &element)) {
-			struct str type = { element.p, str_find(element, ';', 0) };
-
-			type = str_trim(type);
-			if (str_case_eq(type, STR("text/html")))
-				return false;
-			json = json || str_case_eq(type, STR("application/json"));
-		}
-	}
-	return json;
+	return str_eq(s->target.query, STR("?json")) || negotiate_json(&s->request.fields);
 }
 
 void status_handle(struct stream *s, const void *options)

@@ -92,6 +92,17 @@ int exchange_understand(struct stream *s, struct http_error *error)
 	return uri_decode_path(s->target.path, path, &s->path, error);
 }
 
+bool exchange_route(struct stream *s)
+{
+	struct arena_mark mark = arena_mark(&s->arena);
+
+	s->conn->env->route(s, s->conn->listener->routes);
+	if (s->response.status)
+		return true;
+	arena_rewind(&s->arena, mark);
+	return false;
+}
+
 /* Everything but the arena and what exchange_open() sets; the field table is cleared by count. */
 static void stream_clear(struct stream *s)
 {

@@ -13,6 +13,8 @@ struct stream *exchange_open(struct conn *c);
 /* Target, host and path of the parsed request, in the stream's own memory. 0, or -1: what to answer
  * with. */
 int exchange_understand(struct stream *s, struct http_error *error);
+/* Lets the route answer. False: it has not yet; to be called again in the next turn. */
+bool exchange_route(struct stream *s);
 /* Writes the access line, counts, and gives the stream back. */
 void exchange_close(struct stream *s);
 /* Brings what the connection has sent onto the board. */

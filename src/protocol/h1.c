@@ -31,6 +31,7 @@ struct turn {
 	size_t n;
 	bool owned;    /* p is in c->h1.in */
 	bool has_read; /* asking the socket (again) is of no use before the next event */
+	bool routed;   /* a handler that has not answered was called in this turn */
 	int reads;
 	uint64_t sent_before; /* the session's bytes_out when the turn began */
 };
@@ -164,6 +165,14 @@ static enum step reply_error(struct turn *t, int status, const char *reason)
 	return STEP_AGAIN;
 }
 
+/* Is the handler still at it? Asks it, once a turn. */
+static bool is_waiting(const struct turn *t)
+{
+	struct stream *s = t->c->streams;
+
+	return s && !s->response.status && (t->routed || !exchange_route(s));
+}
+
 static enum step step_response(struct turn *t)
 {
 	struct conn *c = t->c;
@@ -252,8 +261,7 @@ static enum step serve(struct turn *t)
 	if (fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0 &&
 		!str_case_eq(fields_get(&r->fields, FIELD_EXPECT), STR("100-continue")))
 		return reply_error(t, 417, NULL);
-	c->env->route(s, c->listener->routes);
-	assert(s->response.status);
+	t->routed = !exchange_route(s);
 	if (framing.kind == BODY_NONE || (framing.kind == BODY_LENGTH && framing.length == 0)) {
 		c->state = CONN_RESPONSE;
 		return STEP_AGAIN;
@@ -343,7 +351,7 @@ static enum step run_steps(struct turn *t)
 			step = step_body(t);
 			break;
 		case CONN_RESPONSE:
-			step = step_response(t);
+			step = is_waiting(t) ? STEP_WRITE : step_response(t);
 			break;
 		case CONN_HANDSHAKE:
 		case CONN_CLOSING:

@@ -84,7 +84,9 @@ struct stream {
 	int64_t wall_ms;
 };
 
-/* A handler: answers by stream_reply() before it returns. `options` are its own of the route. */
+/* A handler: answers by stream_reply(). `options` are its own of the route. One that cannot answer
+ * yet, because that is more work than a turn of the loop has room for, leaves the response as it
+ * found it, and is called again in the next turn; what it took of the arena is taken back. */
 typedef void handler_fn(struct stream *s, const void *options);
 
 /* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers

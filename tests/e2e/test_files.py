@@ -1,6 +1,8 @@
 """Static files over HTTPS: what is found and how it is described, conditions and ranges, and
 everything that must not be reached."""
+import gzip
 import hashlib
+import json
 import os
 import re
 import unittest
@@ -348,6 +350,127 @@ class Try(TestCase):
         with Latchd(config=config, files={"about.html": b"about"}) as d:
             self.assertEqual(d.fetch("/about").body, b"about")
             self.assertEqual(d.fetch("/missing").status, 404)
+
+
+PAGE = b"".join(b"<p>Line %d of a page that is worth compressing.</p>\n" % i for i in range(2000))
+DATA = json.dumps([{"number": i, "square": i * i} for i in range(100000)]).encode()
+
+
+class Codings(TestCase):
+    """Content codings: siblings that are there, and what is compressed on the way."""
+
+    @classmethod
+    def setUpClass(cls):
+        config = DEFAULT_CONFIG.replace("files = { root", "files = { @CODINGS@ root")
+        files = {"page.html": PAGE, "data.json": DATA, "short.txt": b"short",
+                 "pic.png": PAGE, "noise.txt": os.urandom(5000), "huge.txt": PAGE * 40}
+        cls.on = Latchd(config=config.replace("@CODINGS@", "compress = true;"), files=files)
+        cls.files = Latchd(config=config.replace("@CODINGS@", "precompressed = true;"),
+                           files={"page.html": PAGE, "large.bin": LARGE})
+        www = cls.files.www
+        (www / "page.html.gz").write_bytes(gzip.compress(PAGE))
+        (www / "page.html.br").write_bytes(b"brotli" * 10000)
+        (www / "page.html.zst").write_bytes(b"older")
+        (www / "large.bin.gz").write_bytes(LARGE[::-1])
+        os.utime(www / "page.html.zst", (1e9, 1e9))
+        for d in (cls.on, cls.files):
+            d.start()
+            cls.addClassCleanup(d.stop)
+
+    def get(self, d, target, codings, method="GET", **headers):
+        if codings is not None:
+            headers["Accept-Encoding"] = codings
+        return d.fetch(target, method=method,
+                       headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def test_gzip(self):
+        for target, body in (("/page.html", PAGE), ("/data.json", DATA)):
+            for _ in range(2):
+                response = self.get(self.on, target, "gzip")
+                self.assertEqual((response.status, response.headers["content-encoding"],
+                                  response.headers["vary"]), (200, "gzip", "Accept-Encoding"))
+                self.assertLess(len(response.body), len(body) / 4)
+                self.assertEqual(gzip.decompress(response.body), body)
+
+    def test_curl_understands_each(self):
+        known = self.on.curl("-V").stdout.split()
+        for coding, feature in (("gzip", b"libz"), ("br", b"brotli"), ("zstd", b"zstd")):
+            if feature not in known:
+                continue
+            for target, body in (("/page.html", PAGE), ("/data.json", DATA)):
+                run = self.on.curl("--compressed", "-H", f"Accept-Encoding: {coding}", "-D", "-",
+                                   self.on.url(target))
+                head, _, content = run.stdout.partition(b"\r\n\r\n")
+                self.assertIn(b"Content-Encoding: " + coding.encode(), head, run.stderr)
+                self.assertEqual(content, body, coding)
+
+    def test_what_is_sent_as_it_is(self):
+        for target in ("/short.txt", "/pic.png", "/noise.txt", "/huge.txt"):
+            plain = self.get(self.on, target, None)
+            response = self.get(self.on, target, "gzip, br, zstd")
+            self.assertNotIn("content-encoding", response.headers, target)
+            self.assertEqual(response.body, plain.body)
+            self.assertEqual(response.headers["etag"], plain.headers["etag"])
+        self.assertEqual(self.get(self.on, "/page.html", "deflate").body, PAGE)
+        self.assertEqual(self.get(self.on, "/page.html", "gzip;q=0").body, PAGE)
+
+    def test_none_acceptable(self):
+        self.assertEqual(self.get(self.on, "/page.html", "deflate, *;q=0").status, 406)
+        self.assertEqual(self.get(self.on, "/noise.txt", "gzip, identity;q=0").status, 406)
+        self.assertEqual(self.get(self.on, "/page.html", "gzip, identity;q=0").status, 200)
+
+    def test_conditions_and_ranges_are_of_the_representation(self):
+        for d in (self.on, self.files):
+            plain, coded = self.get(d, "/page.html", None), self.get(d, "/page.html", "gzip")
+            a, b = plain.headers["etag"], coded.headers["etag"]
+            self.assertNotEqual(a, b)
+            for codings, etag, status in (("gzip", b, 304), ("gzip", a, 200), (None, a, 304),
+                                          (None, b, 200)):
+                response = self.get(d, "/page.html", codings, If_None_Match=etag)
+                self.assertEqual(response.status, status)
+                self.assertEqual(response.headers["vary"], "Accept-Encoding")
+            part = self.get(d, "/page.html", "gzip", Range="bytes=10-99", If_Range=b)
+            self.assertEqual((part.status, part.body, part.headers["content-encoding"]),
+                             (206, coded.body[10:100], "gzip"))
+            self.assertEqual(part.headers["content-range"], f"bytes 10-99/{len(coded.body)}")
+            other = self.get(d, "/page.html", "gzip", Range="bytes=0-9", If_Range=a)
+            self.assertEqual(other.status, 200)
+            head = self.get(d, "/page.html", "gzip", method="HEAD")
+            self.assertEqual(int(head.headers["content-length"]), len(coded.body))
+
+    def test_siblings(self):
+        for codings, coding, body in (
+            ("gzip", "gzip", gzip.compress(PAGE)), ("gzip, br", "br", b"brotli" * 10000),
+            ("br;q=0.1, gzip", "gzip", None), ("zstd", None, PAGE), (None, None, PAGE),
+            ("zstd, *;q=0.5", "br", None), ("identity, br;q=0.1", None, PAGE)):
+            response = self.get(self.files, "/page.html", codings)
+            self.assertEqual(response.headers.get("content-encoding"), coding, codings)
+            self.assertEqual(response.headers["content-type"], "text/html; charset=utf-8")
+            self.assertEqual(response.headers["vary"], "Accept-Encoding")
+            if body and coding != "gzip":
+                self.assertEqual(response.body, body)
+            if coding == "gzip":
+                self.assertEqual(gzip.decompress(response.body), PAGE)
+        self.assertEqual(self.get(self.files, "/large.bin", "gzip").body, LARGE[::-1])
+        self.assertEqual(self.get(self.files, "/page.html.gz", None).headers["content-type"],
+                         "application/gzip")
+
+    def test_a_sibling_of_another_content_is_not_sent(self):
+        with Latchd(config=self.files.template, files={"a.txt": b"old", "a.txt.gz": b"x"}) as d:
+            with d.peer() as peer:
+                def ask():
+                    return peer.request("/a.txt", headers={"Accept-Encoding": "gzip"})
+                self.assertEqual(ask().body, b"x")
+                os.utime(d.www / "a.txt.gz", (1e9, 1e9))
+                for _ in range(100000):
+                    if ask().body == b"old":
+                        break
+                self.assertEqual(ask().body, b"old")
+                d.put("a.txt.gz", b"y")
+                for _ in range(100000):
+                    if ask().body == b"y":
+                        break
+                self.assertEqual(ask().body, b"y")
 
 
 class Changes(TestCase):

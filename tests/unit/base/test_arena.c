@@ -107,3 +107,23 @@ Test(arena, nothing_is_something)
 {
 	cr_expect_not_null(arena_alloc(&a, 0));
 }
+
+Test(arena, rewinds_to_a_mark)
+{
+	struct arena_mark empty, mark;
+	char *kept, *after;
+
+	empty = arena_mark(&a);
+	kept = arena_strdup(&a, STR("kept"));
+	mark = arena_mark(&a);
+	after = arena_alloc(&a, 100);
+	for (int i = 0; i < 9; i++)
+		cr_assert(arena_alloc(&a, 9000));
+	arena_rewind(&a, mark);
+	cr_expect_eq(a.used, 5);
+	cr_expect_eq(arena_alloc(&a, 100), after, "the same place again");
+	cr_expect_str_eq(kept, "kept");
+	arena_rewind(&a, empty);
+	cr_expect_eq(a.used, 0);
+	cr_expect(arena_alloc(&a, 1 << 19));
+}

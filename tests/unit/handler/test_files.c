@@ -112,6 +112,12 @@ static int get(const char *path)
 	return ask(HTTP_METHOD_GET, path);
 }
 
+/* Lets the loop hear of changes. */
+static void hear_changes(void)
+{
+	turns_run(&loop, 1);
+}
+
 static int get_with(const char *path, const char *name, const char *value)
 {
 	fields_clear(&s->request.fields);
@@ -143,12 +149,6 @@ static const char *content(void)
 	return text;
 }
 
-/* Lets the loop hear of changes. */
-static void hear_changes(void)
-{
-	turns_run(&loop, 1);
-}
-
 Test(files, serves_a_file_with_its_fields)
 {
 	cr_expect_eq(get("/a.txt"), 200);
@@ -158,6 +158,116 @@ Test(files, serves_a_file_with_its_fields)
 	cr_expect_str_eq(field("Accept-Ranges"), "bytes");
 	cr_expect_str_neq(field("ETag"), "(none)");
 	cr_expect_str_neq(field("Last-Modified"), "(none)");
+}
+
+/* Asks until there is an answer, a turn after the other. */
+static int get_coded(const char *path, const char *codings)
+{
+	int turns = 0;
+
+	while (!get_with(path, "Accept-Encoding", codings) && turns++ < 1000)
+		turns_run(&loop, 1);
+	return s->response.status;
+}
+
+static void put_text(const char *name, size_t n)
+{
+	char *text = malloc(n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = "the quick brown fox "[i % 20];
+	text[n] = '\0';
+	put(name, text);
+	free(text);
+}
+
+static void put_noise(const char *name, size_t n)
+{
+	char *text = malloc(n + 1);
+	unsigned seed = 1;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = (char)(1 + (seed = seed * 1103515245u + 12345u) / 65536 % 255);
+	text[n] = '\0';
+	put(name, text);
+	free(text);
+}
+
+Test(files, compresses_text_once_for_each_coding)
+{
+	static const char *const codings[] = { "gzip", "zstd", "br" };
+	char etags[4][ETAG_SIZE];
+
+	options.compress = true;
+	put_text("root/big.txt", 300000);
+	cr_expect_eq(get("/big.txt"), 200);
+	cr_expect_eq(s->response.length, 300000);
+	cr_expect_str_eq(field("Vary"), "Accept-Encoding");
+	cr_expect_str_eq(field("Content-Encoding"), "(none)");
+	snprintf(etags[3], sizeof(etags[3]), "%s", field("ETag"));
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_eq(get_coded("/big.txt", codings[i]), 200);
+		cr_expect_str_eq(field("Content-Encoding"), codings[i]);
+		cr_expect_str_eq(field("Content-Type"), "text/plain; charset=utf-8");
+		cr_expect(s->response.length < 3000);
+		snprintf(etags[i], sizeof(etags[i]), "%s", field("ETag"));
+		for (size_t k = 0; k < 4; k++)
+			cr_expect(k == i || (k > i && k < 3) || strcmp(etags[k], etags[i]));
+		cr_expect_eq(get_with("/big.txt", "Accept-Encoding", codings[i]), 200,
+			"at once: it is kept");
+	}
+	options.compress = false;
+}
+
+Test(files, a_long_work_is_spread_over_turns)
+{
+	int turns = 0;
+
+	options.compress = true;
+	put_text("root/big.txt", 1000000);
+	while (!get_with("/big.txt", "Accept-Encoding", "gzip")) {
+		cr_expect_eq(get("/a.txt"), 200, "others are served meanwhile");
+		turns_run(&loop, 1);
+		cr_assert_lt(turns++, 100);
+	}
+	cr_expect_geq(turns, 1000000 / 65536);
+	options.compress = false;
+}
+
+Test(files, leaves_alone_what_is_not_worth_it)
+{
+	options.compress = true;
+	put_text("root/small.txt", 1000);
+	put_text("root/big.png", 10000);
+	put_noise("root/noise.txt", 10000);
+	cr_expect_eq(get_coded("/small.txt", "gzip"), 200);
+	cr_expect_str_eq(field("Content-Encoding"), "(none)");
+	cr_expect_eq(get_coded("/big.png", "gzip"), 200);
+	cr_expect_str_eq(field("Content-Encoding"), "(none)");
+	cr_expect_str_eq(field("Vary"), "(none)");
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(get_coded("/noise.txt", "gzip"), 200);
+		cr_expect_str_eq(field("Content-Encoding"), "(none)", "it would be larger");
+		cr_expect_str_eq(field("Vary"), "Accept-Encoding");
+	}
+	cr_expect_eq(get_coded("/noise.txt", "gzip, identity;q=0"), 406);
+	cr_expect_str_eq(field("Vary"), "Accept-Encoding");
+	options.compress = false;
+}
+
+Test(files, forgets_what_was_compressed_of_another_content)
+{
+	uint64_t before;
+
+	options.compress = true;
+	put_text("root/page.txt", 5000);
+	cr_expect_eq(get_coded("/page.txt", "gzip"), 200);
+	before = s->response.length;
+	put_text("root/page.txt", 50000);
+	hear_changes();
+	cr_expect_eq(get_coded("/page.txt", "gzip"), 200);
+	cr_expect_neq(s->response.length, before);
+	options.compress = false;
 }
 
 Test(files, is_only_for_get_and_head)
