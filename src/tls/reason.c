@@ -159,12 +159,28 @@ void tls_reason_of_chain(long result, struct tls_reason *ret)
 	say_chain(ret, result);
 }
 
+static bool is_verify_failed(unsigned long code)
+{
+	return ERR_GET_LIB(code) == ERR_LIB_SSL &&
+	       ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+}
+
+/* The first error, unless the handshake failed because of the chain: what is below that (a
+ * signature that does not fit) is only how it was found out. Leaves entries behind. */
+static unsigned long take_cause(void)
+{
+	unsigned long first = ERR_get_error(), code = first;
+
+	while (code != 0 && !is_verify_failed(code))
+		code = ERR_get_error();
+	return code ? code : first;
+}
+
 static void add_verify_result(struct tls_reason *r, const struct ssl_st *ssl, unsigned long code)
 {
 	long result = SSL_get_verify_result(ssl);
 
-	if (ERR_GET_LIB(code) != ERR_LIB_SSL ||
-		ERR_GET_REASON(code) != SSL_R_CERTIFICATE_VERIFY_FAILED || result == X509_V_OK)
+	if (!is_verify_failed(code) || result == X509_V_OK)
 		return;
 	r->is_chain = true;
 	say_chain(r, result);
@@ -172,7 +188,7 @@ static void add_verify_result(struct tls_reason *r, const struct ssl_st *ssl, un
 
 void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret)
 {
-	unsigned long code = ERR_get_error();
+	unsigned long code = take_cause();
 	const struct session *s = ssl ? bio_session(ssl) : NULL;
 
 	*ret = (struct tls_reason){ .word = "unknown", .sentence = "unknown", .alert = -1 };

@@ -16,7 +16,8 @@ struct tls_reason {
 	bool is_chain; /* the peer's certificate chain was not trusted (client) */
 };
 
-/* Takes the queue's first (deepest) error and empties it. `ssl` may be NULL; with it, a verify
+/* Takes the queue's first (deepest) error, or the one that says that a chain is not trusted, and
+ * empties it. `ssl` may be NULL; with it, a verify
  * result goes into the sentence. Never fails: an empty queue gives "unknown". */
 void tls_reason_take(const struct ssl_st *ssl, struct tls_reason *ret);
 /* The reason for a chain that is not trusted; `result` is one of X509_V_ERR_*. */
