@@ -69,6 +69,22 @@ class Connection:
         """FIN without close_notify; then reads until the client is gone, so that no RST follows."""
         drain(self._bare(), fin=True)
 
+    def close_notify_then(self, data):
+        """Ours, and behind it bytes that nobody should take for content."""
+        self.stream.setblocking(False)
+        try:
+            self.stream.unwrap()
+        except ssl.SSLError:
+            pass    # it would wait for the client's
+        self.stream.setblocking(True)
+        self.raw(data)
+
+    def raw(self, data):
+        """Bytes that are no record of the session; then FIN."""
+        bare = self._bare()
+        bare.sendall(data)
+        drain(bare, fin=True)
+
     def reset(self):
         self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()

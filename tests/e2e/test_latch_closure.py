@@ -140,5 +140,84 @@ class Closure(LatchTestCase):
             self.fetch(answering(WHOLE[:-1], "close"), *mode, tls=False, code=8)
 
 
+# A record of application data, as a forger without the keys would make it.
+FORGED = b"\x17\x03\x03\x00\x20" + b"x" * 32
+ENDS = {
+    "close_notify": lambda c: c.close_notify(),
+    "close_notify, then a forged record": lambda c: c.close_notify_then(FORGED),
+    "close_notify, then plain text": lambda c: c.close_notify_then(b"and more"),
+    "FIN alone": lambda c: c.fin(),
+    "a forged record": lambda c: c.raw(FORGED),
+    "reset": lambda c: c.reset(),
+    "silence": lambda c: c.wait_gone(),
+}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+STAGES = {
+    "no answer": b"",
+    "in the head": HEAD,
+    "between two heads": b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    "in a length": HEAD + b"\r\nhel",
+    "in a chunk": CHUNKED[:-12],
+    "before the last chunk": CHUNKED[:-5],
+    "in the last chunk": CHUNKED[:-2],
+    "until close": UNTIL_CLOSE,
+    "until close, and nothing came": b"HTTP/1.1 200 OK\r\n\r\n",
+    "a whole length": WHOLE,
+    "whole chunks": CHUNKED,
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+}
+
+
+def expected(stage, end):
+    """Exit codes, lenient and strict: the table of CLOSURE in latch(1)."""
+    clean = end.startswith("close_notify")
+    if stage in ("a whole length", "whole chunks", "no content"):
+        return (0, 0) if clean else (0, 9)
+    if end == "silence":
+        return 11, 11
+    if stage.startswith("until close"):
+        return (0, 0) if clean else (0, 8) if end == "FIN alone" else (8, 8)
+    if stage == "no answer" and end == "a forged record":
+        return 5, 5
+    return 8, 8
+
+
+class Endings(LatchTestCase):
+    """Every stage of a message by every way to end a connection, by both modes and versions."""
+
+    def judge(self, stage, end, version, mode, code):
+        def script(connection):
+            connection.read_head()
+            if STAGES[stage]:
+                connection.send(STAGES[stage])
+            if end == "reset" and code in (0, 9):
+                return connection.reset_after_close_notify()
+            ENDS[end](connection)
+        patience = ("--timeout", "300ms") if end == "silence" else ()
+        run = self.fetch(script, "--shutdown", mode, *patience, code=code,
+                         context=server_context(version=version))
+        self.assertEqual(run.err == "", code == 0 and not (
+            stage.startswith("until close") and end == "FIN alone"), run.err)
+        self.assertNotIn(b"more", run.out)
+
+    def run_end(self, end):
+        versions = ("1.3",) if end == "silence" else ("1.2", "1.3")
+        for stage in STAGES:
+            for version in versions:
+                for mode, code in zip(("lenient", "strict"), expected(stage, end)):
+                    with self.subTest(stage=stage, end=end, version=version, mode=mode):
+                        self.judge(stage, end, version, mode, code)
+
+
+def add_endings():
+    for end in ENDS:
+        def test(self, end=end):
+            self.run_end(end)
+        setattr(Endings, "test_" + end.replace(" ", "_").replace(",", ""), test)
+
+
+add_endings()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -208,7 +208,8 @@ def purposes(p):
                (LEAF[0], "keyUsage = critical, cRLSign", *LEAF[2:]))
     yield leaf("critical", "a critical extension that nobody knows", CHAIN,
                (*SERVER, "1.2.3.4.5 = critical, DER:05:00"))
-    yield leaf("unknown", "an extension that nobody knows", GOOD, (*SERVER, "1.2.3.4.5 = DER:05:00"))
+    yield leaf("unknown", "an extension that nobody knows", GOOD,
+               (*SERVER, "1.2.3.4.5 = DER:05:00"))
 
 
 def times(p):
