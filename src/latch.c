@@ -1,4 +1,5 @@
-/* latch: argv -> client. The exit code is the outcome, by the table in client/outcome.def.
+/* latch: argv -> client. The exit code is the outcome, by the table in client/outcome.def, and of
+ * `latch check` the level.
  *
  * Holds no knowledge of HTTP or TLS; that is src/client and below. */
 #include <fcntl.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "client/check.h"
 #include "client/report.h"
 #include "client/run.h"
 
@@ -65,9 +67,13 @@ int main(int argc, char **argv)
 	ignore_sigpipe();
 	if (options_parse(&options, argc, argv, &e) < 0) {
 		report_error(&report, NULL, e.text);
-		r = e.code == ERR_USAGE ? OUTCOME_USAGE : OUTCOME_OTHER;
+		r = options.is_check      ? (int)LEVEL_UNKNOWN
+		    : e.code == ERR_USAGE ? (int)OUTCOME_USAGE
+					  : (int)OUTCOME_OTHER;
 	} else if (options.help || options.version) {
 		r = print_help_or_version(&options);
+	} else if (options.is_check) {
+		r = (int)check_run(&options);
 	} else {
 		r = (int)run_options(&options);
 	}

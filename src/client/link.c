@@ -153,6 +153,8 @@ static enum outcome shake_hands(struct link *l, const struct link_options *o, st
 
 	if (tls_identity_expect(l->session.ssl, o->host, o->sni, e) < 0)
 		return outcome_set(e, OUTCOME_OTHER, "%s", e->text);
+	if (o->prepare && o->prepare(l->session.ssl, o->prepare_arg, e) < 0)
+		return outcome_set(e, OUTCOME_OTHER, "%s", e->text);
 	if (o->resume_key)
 		resume_offer(l->session.ssl, o->resume_key);
 	for (;;) {

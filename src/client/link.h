@@ -29,6 +29,9 @@ struct link_options {
 	enum link_verify verify; /* what the context was made for; NONE: the identity neither */
 	const char *sni;         /* NULL: the host */
 	bool allow_cn;
+	/* Before the handshake, on the SSL; -1: it cannot be made. NULL: nothing to prepare. */
+	int (*prepare)(struct ssl_st *ssl, const void *arg, struct err *e);
+	const void *prepare_arg;
 	const char *resume_key; /* where sessions belong, see tls/resume; outlives the link */
 	int timeout_ms;         /* of each phase, and between bytes */
 };

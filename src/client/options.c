@@ -211,6 +211,7 @@ static int init(struct options *o, int argc, struct err *e)
 	o->timeout_ms = OPTIONS_TIMEOUT_MS;
 	o->max_redirects = OPTIONS_REDIRECTS;
 	o->depth = OPTIONS_NO_DEPTH;
+	o->warn_expiry_ms = OPTIONS_WARN_EXPIRY_MS;
 	o->urls.text = calloc((size_t)argc + 1, sizeof(*o->urls.text));
 	o->fields.text = calloc((size_t)argc + 1, sizeof(*o->fields.text));
 	if (!o->urls.text || !o->fields.text)
@@ -268,16 +269,34 @@ static bool usage_row(struct buf *out, const struct option_row *row)
 	return buf_appendf(out, "  %-26s %s\n", left, row->help);
 }
 
-bool options_usage(const struct options *o, struct buf *out)
+static bool usage_of_fetch(struct buf *out)
 {
-	bool ok = buf_appendf(out,
-		"usage: latch [options] URL...\n\n"
+	return buf_appendf(out,
+		"usage: latch [options] URL...\n"
+		"       latch check [options] URL...     what is right and wrong with a server\n\n"
 		"Fetches each URL, with TLS for https (and where no scheme is given).\n"
 		"The content goes to standard output, everything else to standard error.\n\n");
+}
+
+static bool usage_of_check(struct buf *out)
+{
+	return buf_appendf(out,
+		"usage: latch check [options] URL...\n\n"
+		"Looks at each server: chain, identity, expiry, protocols, resumption,\n"
+		"closure, HTTP. The report goes to standard output.\n\n");
+}
+
+bool options_usage(const struct options *o, struct buf *out)
+{
+	bool ok = o->is_check ? usage_of_check(out) : usage_of_fetch(out);
 
 	for (size_t i = 0; i < NROWS; i++)
 		if (rows[i].where & where(o))
 			ok = ok && usage_row(out, &rows[i]);
+	if (o->is_check)
+		return ok && buf_appendf(out, "\nexit codes (the worst of all URLs):\n"
+					      "   0  all is well\n   1  warning\n   2  critical\n"
+					      "   3  unknown, or wrong usage\n");
 	ok = ok && buf_appendf(out, "\nexit codes (of the first URL that fails):\n");
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		ok = ok && buf_appendf(out, "  %2d  %s\n", i, outcome_sentence((enum outcome)i));

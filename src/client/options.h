@@ -16,6 +16,7 @@ enum options_family { OPTIONS_ANY, OPTIONS_IPV4, OPTIONS_IPV6 };
 enum options_verify { OPTIONS_VERIFY_HANDSHAKE, OPTIONS_VERIFY_AFTER };
 
 enum { OPTIONS_HOST_SIZE = 256, OPTIONS_TIMEOUT_MS = 30000, OPTIONS_REDIRECTS = 10 };
+#define OPTIONS_WARN_EXPIRY_MS (INT64_C(21) * 24 * 3600 * 1000)
 
 /* The list is owned, the text is not. */
 struct options_list {
@@ -38,6 +39,7 @@ struct options {
 	unsigned max_redirects;
 	bool fail;
 	unsigned repeat; /* 0: not said */
+	int64_t warn_expiry_ms;
 	bool verbose;
 	bool quiet;
 	bool json;

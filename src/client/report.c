@@ -44,7 +44,7 @@ static size_t unsafe_bytes(struct str s, size_t *ret_safe)
 	return 0;
 }
 
-static void append_safe(struct buf *out, struct str s)
+void report_append_safe(struct buf *out, struct str s)
 {
 	size_t from = 0;
 
@@ -85,10 +85,10 @@ static void put_message(struct report *r, const char *prefix, const char *subjec
 	buf_init(&line, 0);
 	buf_append_str(&line, str_of(prefix));
 	if (subject) {
-		append_safe(&line, str_of(subject));
+		report_append_safe(&line, str_of(subject));
 		buf_append(&line, ": ", 2);
 	}
-	append_safe(&line, str_of(text));
+	report_append_safe(&line, str_of(text));
 	buf_append(&line, "\n", 1);
 	put(r, &line);
 	buf_done(&line);
@@ -151,7 +151,7 @@ void report_lines(struct report *r, char mark, struct str text)
 		if (line.n > 0 && line.p[line.n - 1] == '\r')
 			line.n--;
 		buf_appendf(&out, "%c ", mark);
-		append_safe(&out, line);
+		report_append_safe(&out, line);
 		buf_append(&out, "\n", 1);
 		n = n < text.n ? n + 1 : n;
 		text = (struct str){ text.p + n, text.n - n };

@@ -29,6 +29,8 @@ void report_error(struct report *r, const char *subject, const char *text);
 void report_warning(struct report *r, const char *subject, const char *text);
 /* "latch: text", unless quiet. */
 void report_note(struct report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* `s` as a terminal may get it: controls, and what is no UTF-8, as "\xHH". */
+void report_append_safe(struct buf *out, struct str s);
 /* A line as it is. */
 void report_record(struct report *r, const struct buf *line);
 /* "* text", with -v. */

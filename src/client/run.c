@@ -14,9 +14,8 @@
 #include "client/follow.h"
 #include "client/place.h"
 #include "client/partial.h"
-#include "client/prompt.h"
 #include "client/record.h"
-#include "tls/client.h"
+#include "client/trust.h"
 #include "tls/context.h"
 #include "tls/resume.h"
 
@@ -102,30 +101,13 @@ static enum outcome read_data(struct run *run)
 static enum outcome make_context(struct run *run)
 {
 	const struct options *o = run->options;
-	const bool is_after = o->verify == OPTIONS_VERIFY_AFTER;
-	const struct tls_pair pair = {
-		.certificate = o->cert,
-		.private_key = o->key,
-		.passphrase_file = o->pass_file,
-	};
-	const struct tls_client_options co = {
-		.ca = o->ca,
-		.crl = o->crl,
-		.has_depth = o->depth != OPTIONS_NO_DEPTH,
-		.depth = o->depth,
-		.verify = o->insecure ? TLS_VERIFY_NONE
-			  : is_after  ? TLS_VERIFY_AFTER
-				      : TLS_VERIFY_HANDSHAKE,
-		.min_version = o->tls_min,
-		.max_version = o->tls_max,
-		.pair = o->cert ? &pair : NULL,
-		.ask = prompt_passphrase,
-		.resume = run->resume,
-	};
+	enum tls_verify verify = o->insecure                         ? TLS_VERIFY_NONE
+				 : o->verify == OPTIONS_VERIFY_AFTER ? TLS_VERIFY_AFTER
+								     : TLS_VERIFY_HANDSHAKE;
 	struct err e = { 0 };
 	char text[1024];
 
-	run->ctx = tls_context_new_client(&co, &e);
+	run->ctx = trust_context(o, verify, run->resume, &e);
 	if (!run->ctx) {
 		report_error(&run->report, NULL, err_format(&e, text, sizeof(text)));
 		return OUTCOME_OTHER;

@@ -41,14 +41,25 @@ bad:
 		"--connect %s: expected ADDR or ADDR:PORT, as 127.0.0.1:8443 or [::1]:8443", text);
 }
 
+static int set_age(
+	int64_t *ret_ms, int64_t max, const char *spelling, const char *text, struct err *e)
+{
+	int64_t ms;
+
+	if (!str_parse_duration(str_of(text), &ms) || ms < 1 || ms > max)
+		return err_set(e, ERR_USAGE,
+			"%s %s: expected a duration above zero, as 500ms, 30s or 21d", spelling,
+			text);
+	*ret_ms = ms;
+	return 0;
+}
+
 static int set_duration(int *ret_ms, const char *spelling, const char *text, struct err *e)
 {
 	int64_t ms;
 
-	if (!str_parse_duration(str_of(text), &ms) || ms < 1 || ms > INT_MAX)
-		return err_set(e, ERR_USAGE,
-			"%s %s: expected a duration above zero, as 500ms, 30s or 2m", spelling,
-			text);
+	if (set_age(&ms, INT_MAX, spelling, text, e) < 0)
+		return -1;
 	*ret_ms = (int)ms;
 	return 0;
 }
@@ -75,10 +86,14 @@ static int choice(const char *words, const char *text)
 	return str_eq(str_of(words + bar + 1), str_of(text)) ? 1 : -1;
 }
 
-static int neither(const char *spelling, const char *words, const char *text, struct err *e)
+static int set_choice(
+	int *ret, const char *spelling, const char *words, const char *text, struct err *e)
 {
 	size_t bar = str_find(str_of(words), '|', 0);
 
+	*ret = choice(words, text);
+	if (*ret >= 0)
+		return 0;
 	return err_set(e, ERR_USAGE, "%s %s: expected %.*s or %s", spelling, text, (int)bar, words,
 		words + bar + 1);
 }
@@ -119,17 +134,19 @@ bool value_takes_argument(enum value_kind kind)
 int value_set(struct options *o, enum value_kind kind, void *field, const char *spelling,
 	const char *argument, const char *text, struct err *e)
 {
+	int which;
+
 	switch (kind) {
 	case VALUE_FLAG:
 		*(bool *)field = true;
 		return 0;
 	case VALUE_FIRST:
 	case VALUE_SECOND:
-		*(int *)field = kind == VALUE_FIRST ? 1 : 2;
+		*(int *)field = (int)(kind - VALUE_FIRST) + 1;
 		return 0;
 	case VALUE_WORD:
-		if (choice(argument, text) < 0)
-			return neither(spelling, argument, text, e);
+		if (set_choice(&which, spelling, argument, text, e) < 0)
+			return -1;
 		*(const char **)field = text;
 		return 0;
 	case VALUE_TEXT:
@@ -138,14 +155,15 @@ int value_set(struct options *o, enum value_kind kind, void *field, const char *
 	case VALUE_LIST:
 		return add_field(field, (char *)(uintptr_t)text, e);
 	case VALUE_CHOICE:
-		*(int *)field = choice(argument, text);
-		return *(int *)field < 0 ? neither(spelling, argument, text, e) : 0;
+		return set_choice(field, spelling, argument, text, e);
 	case VALUE_NUMBER:
 		return set_number(field, 0, VALUE_NUMBER_MAX, spelling, text, e);
 	case VALUE_COUNT:
 		return set_number(field, 1, VALUE_COUNT_MAX, spelling, text, e);
 	case VALUE_DURATION:
 		return set_duration(field, spelling, text, e);
+	case VALUE_AGE:
+		return set_age(field, INT64_MAX, spelling, text, e);
 	case VALUE_CONNECT:
 		return set_connect(o, text, e);
 	}

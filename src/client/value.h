@@ -15,6 +15,7 @@ enum value_kind {
 	VALUE_NUMBER,   /* unsigned, 0 to VALUE_NUMBER_MAX */
 	VALUE_COUNT,    /* unsigned, 1 to VALUE_COUNT_MAX */
 	VALUE_DURATION, /* int: milliseconds above 0 */
+	VALUE_AGE,      /* int64_t: milliseconds, also of many days */
 	VALUE_CONNECT,  /* connect_host and connect_port */
 };
 

@@ -76,6 +76,18 @@ static void append_address(struct buf *out, const unsigned char *p, int n)
 	buf_append_str(out, str_of(text));
 }
 
+void tls_facts_one_name(const struct GENERAL_NAME_st *name, struct buf *out)
+{
+	bool is_dns = name->type == GEN_DNS;
+	const ASN1_STRING *s = is_dns ? name->d.dNSName : name->d.iPAddress;
+	const unsigned char *p = ASN1_STRING_get0_data(s);
+
+	if (is_dns)
+		append_escaped(out, p, (size_t)ASN1_STRING_length(s));
+	else
+		append_address(out, p, ASN1_STRING_length(s));
+}
+
 void tls_facts_names(const struct x509_st *cert, struct buf *out)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
@@ -85,14 +97,9 @@ void tls_facts_names(const struct x509_st *cert, struct buf *out)
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 		if (name->type != GEN_DNS && name->type != GEN_IPADD)
 			continue;
-		const ASN1_STRING *s = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
-		const unsigned char *p = ASN1_STRING_get0_data(s);
 		buf_append_str(out, str_of(comma));
 		comma = ", ";
-		if (name->type == GEN_DNS)
-			append_escaped(out, p, (size_t)ASN1_STRING_length(s));
-		else
-			append_address(out, p, ASN1_STRING_length(s));
+		tls_facts_one_name(name, out);
 	}
 	GENERAL_NAMES_free(names);
 	ERR_clear_error();
@@ -116,7 +123,14 @@ static void append_name(struct buf *out, const char *label, const X509_NAME *nam
 {
 	buf_append_str(out, str_of(label));
 	tls_facts_name(name, out);
-	buf_append(out, "\n", 1);
+	buf_append_str(out, STR("\n"));
+}
+
+void tls_facts_validity(const struct x509_st *cert, time_t *ret_from, time_t *ret_until)
+{
+	*ret_from = *ret_until = 0;
+	to_time(X509_get0_notBefore(cert), ret_from);
+	to_time(X509_get0_notAfter(cert), ret_until);
 }
 
 static void append_validity(struct buf *out, const X509 *cert)

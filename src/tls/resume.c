@@ -109,3 +109,10 @@ size_t resume_count(const struct resume *r, const char *key)
 		count += strcmp(r->kept[i].key, key) == 0;
 	return count;
 }
+
+bool resume_has(const struct ssl_ctx_st *ctx, const char *key)
+{
+	const struct resume *r = SSL_CTX_get_ex_data(ctx, ctx_index());
+
+	return r && resume_count(r, key) > 0;
+}

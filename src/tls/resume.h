@@ -3,6 +3,7 @@
 #ifndef LATCH_TLS_RESUME_H
 #define LATCH_TLS_RESUME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct ssl_ctx_st;
@@ -23,6 +24,8 @@ void resume_use(struct resume *r, struct ssl_ctx_st *ctx);
  * back where it came from), and has those of this connection kept under it. `key` outlives the
  * connection. */
 void resume_offer(struct ssl_st *ssl, const char *key);
+/* Is there a session of `key` to offer on connections of this context? */
+bool resume_has(const struct ssl_ctx_st *ctx, const char *key);
 /* How many are kept for `key`. */
 size_t resume_count(const struct resume *r, const char *key);
 

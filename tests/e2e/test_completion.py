@@ -27,12 +27,17 @@ def complete(program, *words, folder="/"):
 class Completion(TestCase):
     def test_every_option_of_latch(self):
         table = (ROOT / "src/client/options.def").read_text()
-        wanted = set()
-        for letter, name in re.findall(r"""^OPTION\((?:'(\w)'|0), "([\w-]*)",""", table, re.M):
-            wanted |= {f"-{letter}"} if letter else set()
-            wanted |= {f"--{name}"} if name else set()
-        self.assertGreater(len(wanted), 10)
-        self.assertEqual(complete(LATCH, "-"), wanted)
+        rows = re.findall(r"""^OPTION\((?:'(\w)'|0), "([\w-]*)",.*?\b(FETCH|CHECK|BOTH)\)$""",
+                          table, re.M | re.S)
+        self.assertEqual(len(rows), len(re.findall("^OPTION", table, re.M)))
+        for words, other in (("-",), "CHECK"), (("check", "-"), "FETCH"):
+            wanted = set()
+            for letter, name, where in rows:
+                if where != other:
+                    wanted |= {f"-{letter}"} if letter else set()
+                    wanted |= {f"--{name}"} if name else set()
+            self.assertGreater(len(wanted), 10)
+            self.assertEqual(complete(LATCH, *words), wanted)
         self.assertEqual(complete(LATCH, "--vers"), {"--version"})
 
     def test_words_and_files_behind_an_option(self):
