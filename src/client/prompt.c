@@ -41,9 +41,11 @@ int prompt_passphrase(char *dst, int size)
 	if (tcgetattr(fd, &before) == 0) {
 		quiet = before;
 		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		say(fd, "Pass phrase of the private key: ");
-		if (tcsetattr(fd, TCSAFLUSH, &quiet) == 0)
+		/* in this order: what is typed at the question is neither shown nor flushed */
+		if (tcsetattr(fd, TCSAFLUSH, &quiet) == 0) {
+			say(fd, "Pass phrase of the private key: ");
 			n = read_line(fd, dst, size);
+		}
 		tcsetattr(fd, TCSAFLUSH, &before);
 		say(fd, "\n");
 	}

@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -205,6 +206,15 @@ class ClientCertificates(LatchTestCase):
             run = self.latch(*args, "https://localhost:1/", code=1)
             self.assertIn(words, run.err)
 
+    def read_screen(self, terminal, run):
+        if not select.select([terminal], [], [], harness.PATIENCE)[0]:
+            run.kill()
+            self.fail("nothing comes to the terminal")
+        try:
+            return os.read(terminal, 1000)
+        except OSError:     # EIO: nobody holds the terminal any more
+            return b""
+
     def prompted(self, typed):
         """Exit code, and what the terminal saw."""
         ours, theirs = pty.openpty()
@@ -222,13 +232,10 @@ class ClientCertificates(LatchTestCase):
             os.close(theirs)
             screen = b""
             while b"Pass phrase of the private key: " not in screen:
-                screen += os.read(ours, 1000)
+                screen += self.read_screen(ours, run)
             os.write(ours, typed)
-            try:
-                while part := os.read(ours, 1000):
-                    screen += part
-            except OSError:     # EIO: nobody holds the terminal any more
-                pass
+            while part := self.read_screen(ours, run):
+                screen += part
             code = run.wait(harness.PATIENCE)
         os.close(ours)
         return code, screen
