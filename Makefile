@@ -10,7 +10,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser lint bench crowd fuzz \
+FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-peers lint bench crowd fuzz \
 	cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
@@ -154,7 +154,8 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v),$(BUILD)/$(v))))
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser cover deps
+.PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser check-peers \
+	cover deps
 check check-unit check-e2e check-asan: WERROR = 1
 check: check-unit check-replay check-e2e lint
 	@echo "make check: all passed"
@@ -166,6 +167,10 @@ check-asan: run_unit_asan run_replay_asan run_e2e_asan
 # In a booted systemd; needs root. LONG=1 for many times more of everything.
 check-system: tree_plain deb
 	tests/system/run $(abspath $(BUILD)/plain/tree) $(abspath $(BUILD))/deb $(SYSTEM)
+# `latch check` against other people's servers.
+check-peers: tree_plain
+	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
+		PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
 # The demo page in Chromium, with a screenshot.
 check-browser: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/browse $(BUILD)/demo.png

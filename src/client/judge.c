@@ -168,13 +168,15 @@ static void judge_ciphers(const struct probe *p, struct findings *f)
 
 static void judge_groups(const struct probe *p, struct findings *f)
 {
-	struct list l = { 0 };
+	struct list yes = { 0 }, unknown = { 0 };
 
 	for (size_t i = 0; i < PROBE_GROUPS; i++)
-		if (p->group[i].state == PROBE_ACCEPTED)
-			list_add(&l, "", p->group[i].name);
-	if (l.n > 0)
-		add(f, LEVEL_OK, "groups", "%s", l.text);
+		if (p->group[i].state != PROBE_REFUSED && p->group[i].name)
+			list_add(p->group[i].state == PROBE_ACCEPTED ? &yes : &unknown, "",
+				p->group[i].name);
+	if (yes.n > 0)
+		add(f, LEVEL_OK, "groups", "%s%s%s", yes.text, unknown.n ? "; unknown " : "",
+			unknown.text);
 }
 
 /* In words, and whether it works for some connections and not for others. */

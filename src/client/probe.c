@@ -192,6 +192,10 @@ static void look_at_group(struct prober *pr, struct probe_group *g)
 	struct link l;
 
 	g->state = state_of(visit(pr, &l, &offer, NULL, &e));
+	/* in TLS 1.2 a server also refuses when the curve of its certificate is not offered */
+	if (g->state == PROBE_REFUSED && pr->p->version[3].state != PROBE_ACCEPTED &&
+		strncmp(pr->p->chain.cert[0].key, "EC ", 3) == 0)
+		g->state = PROBE_UNKNOWN;
 	link_close(&l);
 }
 
