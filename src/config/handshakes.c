@@ -3,8 +3,10 @@
 #include "config/handshakes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "config/spread.h"
 #include "tls/trial.h"
 
 enum { NAME_SIZE = 300 };
@@ -64,32 +66,75 @@ static void choose_name(const struct config_site *site, char dst[NAME_SIZE])
 			*name == '*' ? name + 1 : name);
 }
 
-static void try_site(const struct config *c, const struct config_listener *l,
-	const struct config_site *site, struct findings *f)
+/* One site on one listener. */
+struct task {
+	struct trial *trial;
+	const struct config_listener *listener;
+	const struct config_site *site;
+};
+
+struct tasks {
+	const struct config *c;
+	struct findings *f;
+	struct trial *trials; /* a listener */
+	struct task *v;
+	size_t n;
+};
+
+static int try_site(void *data, size_t i, struct err *e)
 {
+	const struct task *t = &((const struct tasks *)data)->v[i];
+	char name[NAME_SIZE];
+
+	choose_name(t->site, name);
+	return trial_handshakes(t->trial, t->site->context, name, &t->site->serving, e);
+}
+
+static void on_failed(void *data, size_t i, const struct err *e)
+{
+	const struct tasks *all = data;
+	const struct config_site *site = all->v[i].site;
+	const struct config_listener *l = all->v[i].listener;
 	struct config_place p = site->place;
-	struct err e = { 0 };
 	char name[NAME_SIZE];
 
 	choose_name(site, name);
-	if (trial_handshakes(l->tls_sites, site->context, name, &site->serving, &e) == 0)
-		return;
 	if (site->npairs)
-		p = config_place_of(c, &site->pairs[0].certificate, &site->pairs[0].place);
-	findings_error(f, e.code, p.file, p.line,
+		p = config_place_of(all->c, &site->pairs[0].certificate, &site->pairs[0].place);
+	findings_error(all->f, e->code, p.file, p.line,
 		"a TLS handshake with this certificate fails, for \"%.100s\" on the listener "
 		"\"%.60s\": %s",
-		name, l->name ? l->name : "", e.text);
+		name, l->name ? l->name : "", e->text);
 }
 
-void config_handshakes(const struct config *c, const struct config *before, struct findings *f)
+static size_t collect(const struct config *c, const struct config *before, struct tasks *all)
 {
 	for (size_t i = 0; i < c->nlisteners; i++) {
 		const struct config_listener *l = &c->listeners[i];
 
+		trial_init(&all->trials[i], l->tls_sites);
 		for (size_t k = 0; l->tls_sites && k < c->nsites; k++)
 			if (c->sites[k].context && config_site_is_on(&c->sites[k], l) &&
 				!is_unchanged(c, before, &c->sites[k]))
-				try_site(c, l, &c->sites[k], f);
+				all->v[all->n++] =
+					(struct task){ &all->trials[i], l, &c->sites[k] };
 	}
+	return all->n;
+}
+
+void config_handshakes(const struct config *c, const struct config *before, struct findings *f)
+{
+	struct tasks all = { .c = c, .f = f };
+	struct err e = { 0 };
+
+	all.trials = calloc(c->nlisteners + 1, sizeof(*all.trials));
+	all.v = calloc(c->nlisteners * c->nsites + 1, sizeof(*all.v));
+	if (!all.trials || !all.v)
+		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+	else if (spread_run(collect(c, before, &all), try_site, on_failed, &all, &e) < 0)
+		findings_error(f, e.code, NULL, 0, "%s", e.text);
+	for (size_t i = 0; all.trials && i < c->nlisteners; i++)
+		trial_done(&all.trials[i]);
+	free(all.trials);
+	free(all.v);
 }

@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "config/credential.h"
 #include "config/table.h"
+#include "tls/decode.h"
 #include "tls/facts.h"
 
 enum { WARN_DAYS = 14, POLICY_SIZE = 320 };
@@ -126,7 +127,8 @@ static size_t describe_policy(const struct config_site *site, char dst[POLICY_SI
 }
 
 static void open_context(struct config *c, struct config_site *site,
-	const struct tls_options *options, struct ticket_ring *ring, struct findings *f)
+	const struct tls_options *options, struct ticket_ring *ring, struct decode *decode,
+	struct findings *f)
 {
 	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
 	struct err e = { 0 };
@@ -144,6 +146,7 @@ static void open_context(struct config *c, struct config_site *site,
 			.passphrase_file = site->passphrase_file,
 			.pem = c->serve_pem,
 			.digests = &c->digests,
+			.decode = decode,
 		};
 	site->context = tls_context_new_server(options, pairs, site->npairs, policy, n, ring, &e);
 	free(pairs);
@@ -178,6 +181,7 @@ void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findin
 	/* For the certificates' sake when the options themselves are at fault. */
 	static const struct tls_options plain = { .profile = TLS_PROFILE_INTERMEDIATE };
 	const struct tls_options *options = &c->tls;
+	struct decode *decode = decode_new();
 	struct config_place p;
 	struct err e = { 0 };
 
@@ -189,6 +193,7 @@ void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findin
 	}
 	for (size_t i = 0; i < c->nsites; i++)
 		if (is_complete(c, &c->sites[i]))
-			open_context(
-				c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL, f);
+			open_context(c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL,
+				decode, f);
+	decode_free(decode);
 }

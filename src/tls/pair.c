@@ -15,6 +15,7 @@
 #include <openssl/x509.h>
 
 #include "base/buf.h"
+#include "tls/decode.h"
 #include "tls/file.h"
 #include "tls/reason.h"
 
@@ -132,18 +133,11 @@ static bool is_end_of_pem(void)
 	return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
-/* Never asks: a certificate is not encrypted. */
-static int no_passphrase(char *dst, int size, int writing, void *arg)
-{
-	(void)dst, (void)size, (void)writing, (void)arg;
-	return -1;
-}
-
-static int read_chain(struct loading *l, struct err *e)
+static int read_chain(struct loading *l, struct decode *d, struct err *e)
 {
 	X509 *next;
 
-	l->leaf = PEM_read_bio_X509(l->certificate, NULL, no_passphrase, NULL);
+	l->leaf = decode_certificate(d, l->certificate);
 	if (!l->leaf && is_end_of_pem())
 		return say(e, l->certificate_file,
 			"holds no certificate in PEM form; expected BEGIN CERTIFICATE in it");
@@ -152,7 +146,7 @@ static int read_chain(struct loading *l, struct err *e)
 	l->chain = sk_X509_new_null();
 	if (!l->chain)
 		return say(e, l->certificate_file, "out of memory");
-	while ((next = PEM_read_bio_X509(l->certificate, NULL, no_passphrase, NULL))) {
+	while ((next = decode_certificate(d, l->certificate))) {
 		if (sk_X509_push(l->chain, next) == 0) {
 			X509_free(next);
 			return say(e, l->certificate_file, "out of memory");
@@ -184,10 +178,21 @@ static bool has_key_block(BIO *b)
 	return found || !is_end_of_pem();
 }
 
+/* The short way, which most keys go. */
+static bool read_plain_key(struct loading *l, struct decode *d)
+{
+	l->pkey = d ? decode_key(d, l->key) : NULL;
+	ERR_clear_error();
+	return l->pkey || BIO_reset(l->key) < 0;
+}
+
 static int read_key(struct loading *l, const struct tls_pair *p, pair_ask_fn ask, struct err *e)
 {
 	struct passphrase pass = { .ask = ask };
 	int rc = -1;
+
+	if (!is_set(p->passphrase_file) && read_plain_key(l, p->decode))
+		return l->pkey ? 0 : say(e, l->key_file, "out of memory");
 
 	if (is_set(p->passphrase_file) && read_passphrase(&pass, p, e) < 0)
 		goto out;
@@ -255,7 +260,8 @@ int pair_load_asking(struct ssl_ctx_st *ctx, const struct tls_pair *p, pair_ask_
 	int rc = -1;
 
 	ERR_clear_error();
-	if (open_sources(&l, p, e) < 0 || read_chain(&l, e) < 0 || read_key(&l, p, ask, e) < 0)
+	if (open_sources(&l, p, e) < 0 || read_chain(&l, p->decode, e) < 0 ||
+		read_key(&l, p, ask, e) < 0)
 		goto out;
 	rc = install(ctx, &l, e);
 	if (rc == 0) {

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+struct decode;
 struct digest_list;
 struct ssl_ctx_st;
 struct x509_st;
@@ -15,6 +16,7 @@ struct tls_pair {
 	const char *passphrase_file; /* NULL or "": none. Its first line, without the line end */
 	const char *pem;             /* chain and key in memory instead; NULL: use the paths */
 	struct digest_list *digests; /* gets every file that is read; NULL: not wanted */
+	struct decode *decode;       /* shared by many; NULL: it is not worth it */
 };
 
 /* Adds the pair to the context; on failure the error's file is the file at fault. `ret_leaf` gets a

@@ -40,25 +40,54 @@ static const char *signatures_of(const X509 *leaf)
 	return NULL;
 }
 
+void trial_init(struct trial *t, const struct tls_sites *sites)
+{
+	*t = (struct trial){ .sites = sites };
+	session_env_init(&t->env, true);
+}
+
+void trial_done(struct trial *t)
+{
+	session_env_done(&t->env);
+	SSL_CTX_free(t->client);
+}
+
+/* Building the chain costs as much as the rest of a handshake. */
+static int believe(X509_STORE_CTX *chain, void *arg)
+{
+	(void)chain, (void)arg;
+	return 1;
+}
+
+/* With the options of the table, which all its contexts have. */
+static SSL_CTX *client_context(struct trial *t, const struct tls_options *o, struct err *e)
+{
+	if (t->client)
+		return t->client;
+	t->client = SSL_CTX_new(TLS_client_method());
+	if (!t->client)
+		return NULL;
+	SSL_CTX_set_security_level(t->client, 0);
+	SSL_CTX_set_cert_verify_callback(t->client, believe, NULL);
+	if (profile_apply(t->client, o, e) == 0)
+		return t->client;
+	SSL_CTX_free(t->client);
+	return t->client = NULL;
+}
+
 /* NULL: `e`. */
-static SSL *new_client(
-	const struct attachment *a, const X509 *leaf, const char *name, struct err *e)
+static SSL *new_client(struct trial *t, const struct attachment *a, const X509 *leaf,
+	const char *name, struct err *e)
 {
 	const char *signatures = a->nleaves > 1 ? signatures_of(leaf) : NULL;
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *ssl = NULL;
+	SSL_CTX *ctx = client_context(t, &a->options, e);
+	SSL *ssl = ctx ? SSL_new(ctx) : NULL;
 
-	if (ctx)
-		SSL_CTX_set_security_level(ctx, 0);
-	if (ctx && profile_apply(ctx, &a->options, e) == 0) {
-		ssl = SSL_new(ctx);
-		if (ssl && ((signatures && SSL_set1_sigalgs_list(ssl, signatures) != 1) ||
-				   (*name && SSL_set_tlsext_host_name(ssl, name) != 1))) {
-			SSL_free(ssl);
-			ssl = NULL;
-		}
+	if (ssl && ((signatures && SSL_set1_sigalgs_list(ssl, signatures) != 1) ||
+			   (*name && SSL_set_tlsext_host_name(ssl, name) != 1))) {
+		SSL_free(ssl);
+		ssl = NULL;
 	}
-	SSL_CTX_free(ctx); /* the session keeps it */
 	if (!ssl)
 		tls_reason_err(e, ERR_SYSTEM, "no client for a trial handshake");
 	return ssl;
@@ -109,22 +138,20 @@ static int shake(struct session *server, SSL *client, struct err *e)
 	return s == IO_OK && c == 1 ? 0 : err_set(e, ERR_CONFIG, "it does not come to an end");
 }
 
-static int try_leaf(const struct tls_sites *t, const struct attachment *a, X509 *leaf,
-	const char *name, const void *site, struct err *e)
+static int try_leaf(struct trial *t, const struct attachment *a, X509 *leaf, const char *name,
+	const void *site, struct err *e)
 {
-	struct session_env env;
 	struct session server = { .fd = -1 };
-	SSL *client = new_client(a, leaf, name, e);
+	SSL *client = new_client(t, a, leaf, name, e);
 	int fd[2] = { -1, -1 }, rc = -1;
 
-	session_env_init(&env, true);
 	if (!client)
 		goto out;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) < 0) {
 		err_errno(e, ERR_SYSTEM, errno, "cannot make sockets");
 		goto out;
 	}
-	if (session_open(&server, &env, fd[0], tls_sites_context(t), true) < 0 ||
+	if (session_open(&server, &t->env, fd[0], tls_sites_context(t->sites), true) < 0 ||
 		SSL_set_fd(client, fd[1]) != 1) {
 		err_set(e, ERR_SYSTEM, "out of memory");
 		goto out;
@@ -137,7 +164,6 @@ static int try_leaf(const struct tls_sites *t, const struct attachment *a, X509 
 		rc = err_set(e, ERR_CONFIG, "another certificate is served");
 out:
 	session_close(&server, false);
-	session_env_done(&env);
 	SSL_free(client);
 	for (int i = 0; i < 2; i++)
 		if (fd[i] >= 0)
@@ -146,8 +172,8 @@ out:
 	return rc;
 }
 
-int trial_handshakes(const struct tls_sites *t, struct ssl_ctx_st *ctx, const char *name,
-	const void *site, struct err *e)
+int trial_handshakes(
+	struct trial *t, struct ssl_ctx_st *ctx, const char *name, const void *site, struct err *e)
 {
 	const struct attachment *a = attach_get(ctx);
 

@@ -3,15 +3,26 @@
 #define LATCH_TLS_TRIAL_H
 
 #include "base/err.h"
+#include "tls/session.h"
 
 struct ssl_ctx_st;
 struct tls_sites;
+
+/* What all handshakes with one table share. */
+struct trial {
+	const struct tls_sites *sites;
+	struct ssl_ctx_st *client; /* made when it is needed first */
+	struct session_env env;
+};
+
+void trial_init(struct trial *t, const struct tls_sites *sites);
+void trial_done(struct trial *t);
 
 /* One full handshake for each certificate of `ctx`, on the way that a connection takes: through the
  * table's entry, asking for `name` ("": no server name). It must lead to `site` and to that
  * certificate. The client trusts everything and offers what the options of the server name. -1:
  * `e`, without a place. */
-int trial_handshakes(const struct tls_sites *t, struct ssl_ctx_st *ctx, const char *name,
-	const void *site, struct err *e);
+int trial_handshakes(
+	struct trial *t, struct ssl_ctx_st *ctx, const char *name, const void *site, struct err *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include "pair_of_peers.h"
+#include "tls/decode.h"
 
 static SSL_CTX *try_pairs(const struct tls_pair *pairs, size_t n, struct err *e)
 {
@@ -19,15 +20,32 @@ static SSL_CTX *try_pairs(const struct tls_pair *pairs, size_t n, struct err *e)
 	return tls_context_new_server(&o, pairs, n, "", 0, NULL, e);
 }
 
+/* The same among many. */
+static SSL_CTX *try_shared(const struct tls_pair *p, struct err *e)
+{
+	struct tls_pair shared = *p;
+	SSL_CTX *ctx;
+
+	shared.decode = decode_new();
+	cr_assert_not_null(shared.decode);
+	ctx = try_pairs(&shared, 1, e);
+	decode_free(shared.decode);
+	return ctx;
+}
+
 static void expect_refused(const struct tls_pair *p, const char *file, const char *words)
 {
-	struct err e;
+	struct err e, same;
 
 	cr_expect_null(try_pairs(p, 1, &e));
 	cr_expect_eq(e.code, ERR_CONFIG);
 	cr_expect_eq(e.line, 0);
 	cr_expect_str_eq(e.file, file, "%s is at fault, not %s", file, e.file);
 	cr_expect_not_null(strstr(e.text, words), "\"%s\" does not say \"%s\"", e.text, words);
+	cr_expect_eq(ERR_peek_error(), 0, "the queue is empty");
+	cr_expect_null(try_shared(p, &same));
+	cr_expect_str_eq(same.text, e.text, "the same among many");
+	cr_expect_str_eq(same.file, e.file);
 	cr_expect_eq(ERR_peek_error(), 0, "the queue is empty");
 }
 
@@ -116,6 +134,9 @@ Test(context, encrypted_key_with_its_pass_phrase)
 
 	cr_expect_not_null(ctx, "%s", e.text);
 	tls_context_free(ctx);
+	ctx = try_shared(&p, &e);
+	cr_expect_not_null(ctx, "%s", e.text);
+	tls_context_free(ctx);
 	p.passphrase_file = write_file("crlf", "open sesame\r\nsecond line\n");
 	ctx = try_pairs(&p, 1, &e);
 	cr_expect_not_null(ctx, "%s", e.text);
@@ -151,9 +172,11 @@ Test(context, files_at_fault)
 		struct tls_pair pair;
 		const char *file, *words;
 	} rows[] = {
-		{ { cert("no.pem"), cert("ecdsa.key"), 0, 0, 0 }, cert("no.pem"), "No such file" },
-		{ { cert("ecdsa.pem"), cert("no.key"), 0, 0, 0 }, cert("no.key"), "No such file" },
-		{ { cert("."), cert("ecdsa.key"), 0, 0, 0 }, cert("."), "Is a directory" },
+		{ { cert("no.pem"), cert("ecdsa.key"), 0, 0, 0, 0 }, cert("no.pem"),
+			"No such file" },
+		{ { cert("ecdsa.pem"), cert("no.key"), 0, 0, 0, 0 }, cert("no.key"),
+			"No such file" },
+		{ { cert("."), cert("ecdsa.key"), 0, 0, 0, 0 }, cert("."), "Is a directory" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -162,7 +185,7 @@ Test(context, files_at_fault)
 
 Test(context, contents_at_fault)
 {
-	struct tls_pair p = { cert("ecdsa.pem"), cert("other.key"), 0, 0, 0 };
+	struct tls_pair p = { cert("ecdsa.pem"), cert("other.key"), 0, 0, 0, 0 };
 
 	expect_refused(&p, p.private_key, "not the certificate's");
 	p.private_key = cert("rsa.key");
@@ -186,9 +209,9 @@ Test(context, contents_at_fault)
 Test(context, one_pair_a_key_type)
 {
 	struct tls_pair pairs[] = {
-		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0 },
-		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 },
-		{ cert("other.pem"), cert("other.key"), 0, 0, 0 },
+		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0, 0 },
+		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0, 0 },
+		{ cert("other.pem"), cert("other.key"), 0, 0, 0, 0 },
 	};
 	struct err e;
 	SSL_CTX *ctx = try_pairs(pairs, 2, &e);
@@ -218,8 +241,8 @@ static int negotiated_key(SSL_CTX *ours, const char *algorithms, int version)
 Test(context, the_client_gets_the_key_type_it_knows)
 {
 	struct tls_pair pairs[] = {
-		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0 },
-		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 },
+		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0, 0 },
+		{ cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0, 0 },
 	};
 	struct err e;
 	SSL_CTX *ctx = try_pairs(pairs, 2, &e);
@@ -297,7 +320,7 @@ Test(context, old_ciphers_are_refused)
 
 Test(context, modern_is_tls_13_alone)
 {
-	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 };
+	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0, 0 };
 	struct tls_options o = { .profile = TLS_PROFILE_MODERN };
 	SSL_CTX *ours = tls_context_new_server(&o, &pair, 1, "", 0, NULL, NULL);
 	SSL_CTX *old = peer_context(TLS1_2_VERSION), *new = peer_context(0);
@@ -379,7 +402,7 @@ Test(options, lists_pass_through)
 	set(&o.ciphersuites, suites, "TLS_CHACHA20_POLY1305_SHA256");
 	set(&o.groups, groups, "P-521:X25519");
 	cr_expect_eq(tls_options_check(&o, &e), 0, "%s", e.text);
-	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0 };
+	struct tls_pair pair = { cert("ecdsa.pem"), cert("ecdsa.key"), 0, 0, 0, 0 };
 	SSL_CTX *ours = tls_context_new_server(&o, &pair, 1, "", 0, NULL, &e);
 	SSL_CTX *peer = peer_context(TLS1_3_VERSION);
 	struct peers p;

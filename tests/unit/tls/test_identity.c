@@ -219,8 +219,8 @@ Test(chain, the_server_is_told_by_an_alert)
 Test(facts, not_after_is_the_soonest)
 {
 	struct tls_pair pairs[] = {
-		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0 },
-		{ cert("expired.pem"), cert("expired.key"), 0, 0, 0 },
+		{ cert("rsa.pem"), cert("rsa.key"), 0, 0, 0, 0 },
+		{ cert("expired.pem"), cert("expired.key"), 0, 0, 0, 0 },
 	};
 	struct tls_options o = { 0 };
 	SSL_CTX *ctx = tls_context_new_server(&o, pairs, 2, "", 0, NULL, NULL);

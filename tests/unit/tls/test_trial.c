@@ -9,6 +9,7 @@
 
 static struct tls_sites *sites;
 static SSL_CTX *context;
+static struct trial trial;
 static struct err e;
 static int here, elsewhere;
 
@@ -17,10 +18,12 @@ static void setup(void)
 	memset(&e, 0, sizeof(e));
 	sites = tls_sites_new();
 	cr_assert_not_null(sites);
+	trial_init(&trial, sites);
 }
 
 static void teardown(void)
 {
+	trial_done(&trial);
 	tls_sites_free(sites);
 	SSL_CTX_free(context);
 }
@@ -52,7 +55,7 @@ Test(trial, a_good_certificate_passes)
 	struct tls_options o = { 0 };
 
 	serve(&o, "ecdsa", NULL);
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), 0, "%s", e.text);
 }
 
 Test(trial, each_of_two_certificates_is_tried)
@@ -60,7 +63,7 @@ Test(trial, each_of_two_certificates_is_tried)
 	struct tls_options o = { 0 };
 
 	serve(&o, "rsa", "ecdsa");
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), 0, "%s", e.text);
 }
 
 Test(trial, an_expired_one_is_for_clients_to_judge)
@@ -68,7 +71,7 @@ Test(trial, an_expired_one_is_for_clients_to_judge)
 	struct tls_options o = { 0 };
 
 	serve(&o, "expired", NULL);
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), 0, "%s", e.text);
 }
 
 Test(trial, a_key_that_no_cipher_fits_fails)
@@ -79,7 +82,7 @@ Test(trial, a_key_that_no_cipher_fits_fails)
 	};
 
 	serve(&o, "rsa", NULL);
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), -1);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), -1);
 	cr_expect_eq(e.code, ERR_CONFIG);
 	cr_expect_not_null(strstr(e.text, "cipher"), "%s", e.text);
 }
@@ -92,7 +95,7 @@ Test(trial, one_of_two_that_fails_is_enough)
 	};
 
 	serve(&o, "ecdsa", "rsa");
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), -1);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), -1);
 }
 
 Test(trial, what_the_server_insists_on_the_client_offers)
@@ -101,7 +104,7 @@ Test(trial, what_the_server_insists_on_the_client_offers)
 	struct tls_options o = { .groups = groups, .min_version = version };
 
 	serve(&o, "ecdsa", NULL);
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &here, &e), 0, "%s", e.text);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &here, &e), 0, "%s", e.text);
 }
 
 Test(trial, a_name_that_leads_elsewhere_fails)
@@ -109,10 +112,10 @@ Test(trial, a_name_that_leads_elsewhere_fails)
 	struct tls_options o = { 0 };
 
 	serve(&o, "ecdsa", NULL);
-	cr_expect_eq(trial_handshakes(sites, context, "localhost", &elsewhere, &e), -1);
+	cr_expect_eq(trial_handshakes(&trial, context, "localhost", &elsewhere, &e), -1);
 	cr_expect_not_null(strstr(e.text, "another site"));
-	cr_expect_eq(trial_handshakes(sites, context, "nobody.example", &here, &e), -1);
-	cr_expect_eq(trial_handshakes(sites, context, "", &here, &e), -1, "there is no default");
+	cr_expect_eq(trial_handshakes(&trial, context, "nobody.example", &here, &e), -1);
+	cr_expect_eq(trial_handshakes(&trial, context, "", &here, &e), -1, "there is no default");
 }
 
 Test(trial, files_that_are_read_are_told)
