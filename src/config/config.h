@@ -127,6 +127,8 @@ struct config {
 	size_t nfiles;
 	struct digest_list digests;   /* of every file that was read, those of TLS too */
 	struct config_source *source; /* the text; owned */
+	/* While it is opened: what is equal there is taken from it; NULL: there is none. */
+	const struct config *before;
 
 	int workers; /* 0: one per online CPU */
 	char *user, *group;

@@ -11,19 +11,6 @@
 
 enum { NAME_SIZE = 300 };
 
-static bool is_equal(const char *a, const char *b)
-{
-	return !strcmp(a ? a : "", b ? b : "");
-}
-
-static bool has_same_options(const struct tls_options *a, const struct tls_options *b)
-{
-	return a->profile == b->profile && a->tickets_enabled == b->tickets_enabled &&
-	       is_equal(a->min_version, b->min_version) &&
-	       is_equal(a->max_version, b->max_version) && is_equal(a->ciphers, b->ciphers) &&
-	       is_equal(a->ciphersuites, b->ciphersuites) && is_equal(a->groups, b->groups);
-}
-
 /* Was that file read for `before` with the same content? "": there is no file. */
 static bool is_same_file(const struct config *c, const struct config *before, const char *path)
 {
@@ -39,7 +26,7 @@ static bool is_same_file(const struct config *c, const struct config *before, co
 static bool is_unchanged(
 	const struct config *c, const struct config *before, const struct config_site *site)
 {
-	if (!before || !has_same_options(&c->tls, &before->tls) ||
+	if (!before || !tls_options_are_same(&c->tls, &before->tls) ||
 		!is_same_file(c, before, site->passphrase_file))
 		return false;
 	for (size_t i = 0; i < site->npairs; i++)

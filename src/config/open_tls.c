@@ -9,6 +9,7 @@
 
 #include "base/names.h"
 #include "config/credential.h"
+#include "config/reuse.h"
 #include "config/table.h"
 #include "tls/decode.h"
 #include "tls/facts.h"
@@ -126,40 +127,77 @@ static size_t describe_policy(const struct config_site *site, char dst[POLICY_SI
 	return (size_t)n + TRUST_DIGEST_SIZE;
 }
 
-static void open_context(struct config *c, struct config_site *site,
-	const struct tls_options *options, struct ticket_ring *ring, struct decode *decode,
-	struct findings *f)
+/* What all sites share on the way. */
+struct opening {
+	struct config *c;
+	const struct tls_options *options;
+	struct ticket_ring *ring;
+	struct decode *decode;
+	struct reuse reuse;
+	struct findings *f;
+};
+
+/* NULL: `e`. */
+static struct ssl_ctx_st *load_context(const struct opening *o, const struct config_site *site,
+	const void *policy, size_t policy_len, struct err *e)
 {
 	struct tls_pair *pairs = calloc(site->npairs, sizeof(*pairs));
-	struct err e = { 0 };
-	char policy[POLICY_SIZE];
-	size_t n = describe_policy(site, policy);
+	struct ssl_ctx_st *ctx;
 
 	if (!pairs) {
-		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
-		return;
+		err_set(e, ERR_SYSTEM, "out of memory");
+		return NULL;
 	}
 	for (size_t i = 0; i < site->npairs; i++)
 		pairs[i] = (struct tls_pair){
 			.certificate = site->pairs[i].certificate,
 			.private_key = site->pairs[i].private_key,
 			.passphrase_file = site->passphrase_file,
-			.pem = c->serve_pem,
-			.digests = &c->digests,
-			.decode = decode,
+			.pem = o->c->serve_pem,
+			.digests = &o->c->digests,
+			.decode = o->decode,
 		};
-	site->context = tls_context_new_server(options, pairs, site->npairs, policy, n, ring, &e);
+	ctx = tls_context_new_server(
+		o->options, pairs, site->npairs, policy, policy_len, o->ring, e);
 	free(pairs);
+	return ctx;
+}
+
+/* What did not change is taken from the configuration before. */
+static struct ssl_ctx_st *make_context(const struct opening *o, const struct config_site *site,
+	const void *policy, size_t policy_len, struct err *e)
+{
+	const struct config_site *old = reuse_find(&o->reuse, o->c, site);
+	struct ssl_ctx_st *ctx;
+
+	if (!old)
+		return load_context(o, site, policy, policy_len, e);
+	/* One that asks clients is made anew: what it trusts may be new. */
+	ctx = site->trust
+		      ? NULL
+		      : tls_context_share(old->context, o->options, policy, policy_len, o->ring);
+	return ctx ? ctx
+		   : tls_context_new_again(
+			     old->context, o->options, policy, policy_len, o->ring, e);
+}
+
+static void open_context(const struct opening *o, struct config_site *site)
+{
+	struct err e = { 0 };
+	char policy[POLICY_SIZE];
+	size_t n = describe_policy(site, policy);
+
+	site->context = make_context(o, site, policy, n, &e);
 	if (!site->context ||
 		(site->trust && tls_context_ask_client(site->context, site->client_auth.mode,
 					site->client_auth.depth, site->trust, &e))) {
-		report(c, site, &e, f);
+		report(o->c, site, &e, o->f);
 		return;
 	}
 	if (!site->nnames)
 		return;
-	warn_expiry(site, file_place(c, site, ""), f);
-	warn_names(c, site, f);
+	warn_expiry(site, file_place(o->c, site, ""), o->f);
+	warn_names(o->c, site, o->f);
 }
 
 /* What is not was reported already. */
@@ -180,20 +218,26 @@ void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findin
 {
 	/* For the certificates' sake when the options themselves are at fault. */
 	static const struct tls_options plain = { .profile = TLS_PROFILE_INTERMEDIATE };
-	const struct tls_options *options = &c->tls;
-	struct decode *decode = decode_new();
+	struct opening o = {
+		.c = c,
+		.options = &c->tls,
+		.ring = c->tls.tickets_enabled ? ring : NULL,
+		.decode = decode_new(),
+		.f = f,
+	};
 	struct config_place p;
 	struct err e = { 0 };
 
 	if (tls_options_check(&c->tls, &e)) {
 		p = options_place(c, e.text);
 		findings_error(f, ERR_CONFIG, p.file, p.line, "%s", e.text);
-		options = &plain;
-		ring = NULL;
+		o.options = &plain;
+		o.ring = NULL;
 	}
+	reuse_init(&o.reuse, c->before);
 	for (size_t i = 0; i < c->nsites; i++)
 		if (is_complete(c, &c->sites[i]))
-			open_context(c, &c->sites[i], options, c->tls.tickets_enabled ? ring : NULL,
-				decode, f);
-	decode_free(decode);
+			open_context(&o, &c->sites[i]);
+	reuse_done(&o.reuse);
+	decode_free(o.decode);
 }

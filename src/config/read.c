@@ -145,13 +145,15 @@ static void check_digests(struct config *c, struct findings *f)
 }
 
 /* `c` may be NULL. */
-static struct config *complete(
-	struct config *c, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
+static struct config *complete(struct config *c, const struct config *before,
+	enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
 	if (c) {
+		c->before = before;
 		config_check(c, f);
 		config_open(c, mode, ring, f);
 		check_digests(c, f);
+		c->before = NULL;
 	}
 	findings_sort(f);
 	if (!f->errors)
@@ -163,7 +165,13 @@ static struct config *complete(
 struct config *config_prepare(
 	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
 {
-	return complete(config_load(path, f), mode, ring, f);
+	return complete(config_load(path, f), NULL, mode, ring, f);
+}
+
+struct config *config_prepare_after(const struct config *before, const char *path,
+	enum config_open_mode mode, struct ticket_ring *ring, struct findings *f)
+{
+	return complete(config_load(path, f), before, mode, ring, f);
 }
 
 struct config *config_prepare_again(const struct config *before, enum config_open_mode mode,
@@ -172,7 +180,7 @@ struct config *config_prepare_again(const struct config *before, enum config_ope
 	struct config *c = new_config(before->path, f);
 
 	if (c && !source_read_again(c->source, c, before, f))
-		return complete(load(c, f), mode, ring, f);
+		return complete(load(c, f), before, mode, ring, f);
 	config_free(c);
 	return NULL;
 }

@@ -23,6 +23,10 @@ struct config *config_load_text(const char *path, const char *text, size_t n, st
  * and then everything is closed and freed again. */
 struct config *config_prepare(
 	const char *path, enum config_open_mode mode, struct ticket_ring *ring, struct findings *f);
+/* The same where `before` (or NULL) is in force: certificates and keys that did not change are
+ * taken from it, so that the new one costs what is new in it. */
+struct config *config_prepare_after(const struct config *before, const char *path,
+	enum config_open_mode mode, struct ticket_ring *ring, struct findings *f);
 /* The same with the text that `before` was made of, whatever its files hold by now; what the text
  * names is opened anew. `before` was made by one of these, and is not needed afterwards. */
 struct config *config_prepare_again(const struct config *before, enum config_open_mode mode,

@@ -174,7 +174,8 @@ static struct config *prepare_config(
 		return serve_directory(o, f);
 	if (again)
 		return config_prepare_again(again->config, CONFIG_OPEN_SERVE, o->ring, f);
-	return config_prepare(o->master->config_path, CONFIG_OPEN_SERVE, o->ring, f);
+	return config_prepare_after(o->before ? o->before->config : NULL, o->master->config_path,
+		CONFIG_OPEN_SERVE, o->ring, f);
 }
 
 /* -1: findings. */

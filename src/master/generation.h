@@ -25,6 +25,8 @@ struct generation_options {
 	struct ticket_ring *ring;
 	struct slots *slots;
 	struct sockets *sockets;
+	/* Serves now: what is equal is taken from its configuration; NULL: none does. */
+	const struct generation *before;
 };
 
 struct generation {

@@ -198,7 +198,7 @@ static struct config *prepare(const struct rehearsal_options *o, struct findings
 		return config_prepare_again(o->before, CONFIG_OPEN_TEST, o->ring, f);
 	if (!is_rereadable(o->path, f))
 		return NULL;
-	return config_prepare(o->path, CONFIG_OPEN_TEST, o->ring, f);
+	return config_prepare_after(o->before, o->path, CONFIG_OPEN_TEST, o->ring, f);
 }
 
 __attribute__((noreturn)) static void run_child(const struct rehearsal *r, pid_t master)

@@ -272,6 +272,7 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 /* `rehearsed` NULL: it was not. */
 static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
+	r->shared.before = r->serving;
 	r->candidate = generation_new(&r->shared, r->number + 1, rehearsed,
 		r->renews ? r->serving : NULL, on_pool_news, &r->findings);
 	prepared(r);

@@ -19,27 +19,15 @@ void renewal_init(struct renewal *w, sd_event *event, struct reload *reload, int
 
 /* ---- what is on disk -------------------------------------------------------------------- */
 
-static bool is_known(const struct digest_stamp *s)
-{
-	return s->inode || s->size || s->modified_ns;
-}
-
-static bool is_same_stamp(const struct digest_stamp *a, const struct digest_stamp *b)
-{
-	return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-	       a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
-}
-
 /* Reads the file if its stamp does not say that it is the same. Whether another file is there. */
 static bool look_at(struct digest *d)
 {
-	struct digest_stamp stamp = file_stamp(d->path);
 	uint64_t device = d->stamp.device, inode = d->stamp.inode;
 	struct digest_list now = { 0 };
 	struct buf content;
 	struct err e;
 
-	if (is_known(&stamp) && is_same_stamp(&stamp, &d->stamp))
+	if (file_has_stamp(d->path, &d->stamp))
 		return false;
 	if (file_read(d->path, &now, &content, &e) == 0) {
 		memcpy(d->hash, now.v[0].hash, sizeof(d->hash));

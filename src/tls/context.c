@@ -202,6 +202,41 @@ int tls_context_ask_client(struct ssl_ctx_st *ctx, enum tls_client_mode mode, un
 	return 0;
 }
 
+struct ssl_ctx_st *tls_context_new_again(const struct ssl_ctx_st *like, const struct tls_options *o,
+	const void *policy, size_t policy_len, struct ticket_ring *ring, struct err *e)
+{
+	const struct attachment *from = attach_get(like);
+	SSL_CTX *ctx = new_bare_server(o, ring, e);
+	struct attachment *a;
+
+	if (!ctx)
+		return NULL;
+	if (pair_copy_all(ctx, like, e) < 0 || bind_resumption(ctx, policy, policy_len, e) < 0) {
+		tls_context_free(ctx);
+		return NULL;
+	}
+	a = attach_get(ctx);
+	for (size_t i = 0; i < from->nleaves; i++) {
+		X509_up_ref(from->leaf[i]);
+		a->leaf[a->nleaves++] = from->leaf[i];
+	}
+	return ctx;
+}
+
+struct ssl_ctx_st *tls_context_share(struct ssl_ctx_st *ctx, const struct tls_options *o,
+	const void *policy, size_t policy_len, struct ticket_ring *ring)
+{
+	const struct attachment *a = attach_get(ctx);
+	unsigned char hash[ATTACH_POLICY_SIZE];
+
+	if (a->claimed || a->trust || a->ring != ring || !tls_options_are_same(&a->options, o) ||
+		EVP_Digest(policy, policy_len, hash, NULL, EVP_sha256(), NULL) != 1 ||
+		memcmp(hash, a->policy, sizeof(hash)) != 0)
+		return NULL;
+	SSL_CTX_up_ref(ctx);
+	return ctx;
+}
+
 struct ssl_ctx_st *tls_context_new_entry(const struct ssl_ctx_st *like, struct err *e)
 {
 	const struct attachment *a = attach_get(like);

@@ -21,6 +21,13 @@ struct ticket_ring;
 struct ssl_ctx_st *tls_context_new_server(const struct tls_options *o, const struct tls_pair *pairs,
 	size_t npairs, const void *policy, size_t policy_len, struct ticket_ring *ring,
 	struct err *e);
+/* The same with the chains and keys that `like` has, which is one of these. */
+struct ssl_ctx_st *tls_context_new_again(const struct ssl_ctx_st *like, const struct tls_options *o,
+	const void *policy, size_t policy_len, struct ticket_ring *ring, struct err *e);
+/* A reference to `ctx` itself, if it is what tls_context_new_again() would make of it; else NULL.
+ * One where connections start is not, for it belongs to its table, nor one that asks clients. */
+struct ssl_ctx_st *tls_context_share(struct ssl_ctx_st *ctx, const struct tls_options *o,
+	const void *policy, size_t policy_len, struct ticket_ring *ring);
 enum tls_client_mode { TLS_CLIENT_OFF, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 
 /* Makes a server context ask clients for a certificate: one that is given has to verify by `trust`,

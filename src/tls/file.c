@@ -57,6 +57,15 @@ struct digest_stamp file_stamp(const char *path)
 	return stamp_of(&st);
 }
 
+bool file_has_stamp(const char *path, const struct digest_stamp *stamp)
+{
+	struct digest_stamp now = file_stamp(path);
+
+	return now.modified_ns && now.device == stamp->device && now.inode == stamp->inode &&
+	       now.size == stamp->size && now.modified_ns == stamp->modified_ns &&
+	       now.changed_ns == stamp->changed_ns;
+}
+
 static int read_all(int fd, const char *path, struct buf *b, struct err *e)
 {
 	ssize_t n = 1;

@@ -3,6 +3,8 @@
 #ifndef LATCH_TLS_FILE_H
 #define LATCH_TLS_FILE_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "tls/digest.h"
@@ -19,5 +21,7 @@ void file_forget(struct buf *b);
 /* The stamp of the file that is at `path` now; all zero: there is none, or it changed so recently
  * that another change might not show. */
 struct digest_stamp file_stamp(const char *path);
+/* Is the file at `path` surely the one that had this stamp? */
+bool file_has_stamp(const char *path, const struct digest_stamp *stamp);
 
 #endif

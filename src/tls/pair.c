@@ -4,6 +4,7 @@
 #include "tls/pair.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -277,4 +278,24 @@ out:
 	sk_X509_pop_free(l.chain, X509_free);
 	EVP_PKEY_free(l.pkey);
 	return rc;
+}
+
+int pair_copy_all(struct ssl_ctx_st *ctx, const struct ssl_ctx_st *from, struct err *e)
+{
+	SSL_CTX *other = (SSL_CTX *)(uintptr_t)from; /* a cursor is moved in it */
+	bool ok = true;
+
+	ERR_clear_error();
+	for (long op = SSL_CERT_SET_FIRST; ok && SSL_CTX_set_current_cert(other, op) == 1;
+		op = SSL_CERT_SET_NEXT) {
+		STACK_OF(X509) *chain = NULL;
+
+		ok = SSL_CTX_get0_chain_certs(other, &chain) == 1 &&
+		     SSL_CTX_use_certificate(ctx, SSL_CTX_get0_certificate(other)) == 1 &&
+		     SSL_CTX_use_PrivateKey(ctx, SSL_CTX_get0_privatekey(other)) == 1 &&
+		     SSL_CTX_set1_chain(ctx, chain) == 1;
+	}
+	if (ok)
+		ERR_clear_error();
+	return ok ? 0 : refuse(e, NULL, "a certificate that is served cannot be used again");
 }

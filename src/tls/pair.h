@@ -30,5 +30,7 @@ typedef int (*pair_ask_fn)(char *dst, int size);
 /* The same; `ask` is called when the key is encrypted and no file has the pass phrase. */
 int pair_load_asking(struct ssl_ctx_st *ctx, const struct tls_pair *p, pair_ask_fn ask,
 	struct x509_st **ret_leaf, struct err *e);
+/* Chains and keys of another context, which are shared. */
+int pair_copy_all(struct ssl_ctx_st *ctx, const struct ssl_ctx_st *from, struct err *e);
 
 #endif

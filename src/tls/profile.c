@@ -209,3 +209,17 @@ void profile_free_options(struct tls_options *o)
 	free(o->groups);
 	*o = (struct tls_options){ 0 };
 }
+
+static bool is_equal(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+bool tls_options_are_same(const struct tls_options *a, const struct tls_options *b)
+{
+	return a->profile == b->profile && a->tickets_enabled == b->tickets_enabled &&
+	       a->tickets_rotate_ms == b->tickets_rotate_ms && a->tickets_keep == b->tickets_keep &&
+	       is_equal(a->min_version, b->min_version) &&
+	       is_equal(a->max_version, b->max_version) && is_equal(a->ciphers, b->ciphers) &&
+	       is_equal(a->ciphersuites, b->ciphersuites) && is_equal(a->groups, b->groups);
+}

@@ -28,6 +28,9 @@ struct tls_options {
 /* Checks the options alone (versions, lists that OpenSSL does not know); the text names the key. */
 int tls_options_check(const struct tls_options *o, struct err *e);
 
+/* Would they make the same contexts? */
+bool tls_options_are_same(const struct tls_options *a, const struct tls_options *b);
+
 /* Versions, lists and groups into a context. */
 int profile_apply(struct ssl_ctx_st *ctx, const struct tls_options *o, struct err *e);
 /* NULL or "": left as it is. */
