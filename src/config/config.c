@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/names.h"
+#include "config/roots.h"
 #include "config/source.h"
 #include "handler/filecache.h"
 #include "tls/sites.h"
@@ -52,8 +53,6 @@ static void route_done(struct config_route *r)
 	free(r->path);
 	free(r->files.root);
 	free_strings(r->files.index, r->files.nindex);
-	if (r->files_are_open)
-		close(r->files.root_fd);
 	free_strings(r->files.try, r->files.ntry);
 	free(r->files.cache_control);
 	free(r->redirect.to);
@@ -107,6 +106,7 @@ static void opened_done(struct config *c)
 		buf_done(&c->log_files[i].pending);
 	}
 	free(c->log_files);
+	roots_close(c);
 	free(c->metrics.certificates);
 	if (c->serve_pem)
 		explicit_bzero(c->serve_pem, strlen(c->serve_pem));

@@ -34,6 +34,7 @@ struct config_mark {
 };
 
 struct config_source; /* config/source.h */
+struct root;          /* config/roots.h */
 
 enum sigpipe_policy { SIGPIPE_IGNORE, SIGPIPE_LOG, SIGPIPE_DEFAULT };
 
@@ -81,7 +82,7 @@ struct config_route {
 	char *path;
 	/* As written; config/check makes `handler` of it. */
 	bool has_files, has_redirect, has_respond, has_status, has_metrics;
-	bool files_are_open; /* files.root_fd is ours */
+	bool files_are_open; /* files.root_fd is one of the configuration's roots */
 	enum config_handler handler;
 	struct files_options files;
 	struct redirect_options redirect;
@@ -154,6 +155,8 @@ struct config {
 	size_t nmarks, marks_cap;
 
 	/* opened: */
+	struct root **roots; /* by path */
+	size_t nroots;
 	struct log_file
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;

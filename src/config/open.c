@@ -16,6 +16,7 @@
 #include "config/logs.h"
 #include "config/open_tls.h"
 #include "config/pages.h"
+#include "config/roots.h"
 #include "config/open_trust.h"
 #include "handler/status.h"
 #include "tls/facts.h"
@@ -24,34 +25,6 @@
 static void out_of_memory(struct findings *f)
 {
 	findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
-}
-
-static bool has_root(const struct config_route *r)
-{
-	return r->has_files && r->files.root && r->files.root[0];
-}
-
-static void open_root(const struct config *c, struct config_route *r, struct findings *f)
-{
-	struct config_place p = config_place_of(c, &r->files.root, &r->place);
-
-	r->files.root_fd = open(r->files.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r->files_are_open = r->files.root_fd >= 0;
-	if (r->files_are_open)
-		return;
-	findings_error(f, ERR_CONFIG, p.file, p.line, "cannot open the root %s: %s; %s",
-		r->files.root, strerror(errno),
-		errno == ENOENT    ? "create the directory or correct the path"
-		: errno == ENOTDIR ? "expected a directory"
-				   : "give us the right to enter it");
-}
-
-static void open_roots(struct config *c, struct findings *f)
-{
-	for (size_t i = 0; i < c->nsites; i++)
-		for (size_t k = 0; k < c->sites[i].nroutes; k++)
-			if (has_root(&c->sites[i].routes[k]))
-				open_root(c, &c->sites[i].routes[k], f);
 }
 
 static void report_verdict(const struct config *c, const struct judge_item *item,
@@ -257,7 +230,7 @@ void config_open(
 		     (mode != CONFIG_OPEN_TEST && config_ids(c, &uid, &gid, f) == 0);
 
 	credential_resolve_all(c, f);
-	open_roots(c, f);
+	roots_open(c, f);
 	pages_read(c, f);
 	logs_collect(c, f);
 	if (known)

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -63,6 +64,8 @@ void lookout_close(struct lookout *l)
 		return;
 	l->io = sd_event_source_disable_unref(l->io);
 	close(l->fd);
+	free(l->folder);
+	l->folder = NULL;
 }
 
 /* Joins into one of the two paths of a walk. */
@@ -127,14 +130,38 @@ static int step(struct walk *w)
 	return there && S_ISLNK(st.st_mode) ? follow(w, at) : 1;
 }
 
+/* Many files lie side by side: the second of a folder is not walked to. */
+static bool is_beside(const struct lookout *l, const char *path)
+{
+	size_t n = l->folder ? strlen(l->folder) : 0;
+	struct stat st;
+
+	return n && !strncmp(path, l->folder, n) && !strchr(path + n, '/') &&
+	       lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void remember_folder(struct lookout *l, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	free(l->folder);
+	l->folder = slash ? strndup(path, (size_t)(slash + 1 - path)) : NULL;
+}
+
 int lookout_add(struct lookout *l, const char *path)
 {
 	struct walk w = { .l = l, .here = "/" };
-	int r = join(w.ahead, path, "", "");
+	int r;
 
+	if (is_beside(l, path))
+		return 0;
+	r = join(w.ahead, path, "", "");
 	while (r == 0)
 		r = step(&w);
 	if (r > 0 && w.problem)
 		errno = w.problem;
-	return r > 0 && !w.problem ? 0 : -1;
+	if (r < 0 || w.problem)
+		return -1;
+	remember_folder(l, path);
+	return 0;
 }

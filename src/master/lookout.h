@@ -18,6 +18,7 @@ struct lookout {
 	sd_event_source *io; /* NULL: not open */
 	lookout_fn *happened;
 	void *data;
+	char *folder; /* of the file that was added last, watched; owned */
 };
 
 /* -1: `e`. */

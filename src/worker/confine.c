@@ -71,16 +71,20 @@ static size_t count_routes(const struct config *c)
 	return n;
 }
 
-/* The descriptors of all document roots; how many there are, at most count_routes(). */
+/* The descriptors of all document roots, each once; at most count_routes() of them. */
 static size_t collect_roots(const struct config *c, int *ret_fds)
 {
-	size_t n = 0;
+	size_t n = 0, kept = 0;
 
 	for (size_t i = 0; i < c->nsites; i++)
 		for (size_t k = 0; k < c->sites[i].nroutes; k++)
 			if (c->sites[i].routes[k].handler == CONFIG_HANDLER_FILES)
 				ret_fds[n++] = c->sites[i].routes[k].files.root_fd;
-	return n;
+	qsort(ret_fds, n, sizeof *ret_fds, compare_ints);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || ret_fds[i] != ret_fds[i - 1])
+			ret_fds[kept++] = ret_fds[i];
+	return kept;
 }
 
 static int keep_inheritance(const struct inherit *in, struct err *e)

@@ -153,3 +153,41 @@ Test(reuse, sites_in_another_order_are_found)
 	cr_expect_eq(after->sites[1].context, before->sites[1].context);
 	cr_expect_eq(after->sites[2].context, before->sites[0].context, "and here another is");
 }
+
+Test(reuse, a_root_is_opened_once)
+{
+	prepare_three();
+	cr_expect_eq(before->nroots, 0);
+	config_free(before);
+	before = NULL;
+	cr_assert_eq(mkdir(conf_path(&t, "www"), 0755), 0);
+	cr_assert_eq(chmod(conf_path(&t, "www"), 0755), 0);
+	const char *sites = "{ names = [ \"localhost\" ]; certificate = \"a.pem\"; "
+			    "private_key = \"a.key\"; routes = (\n"
+			    "{ path = \"/a\"; files = { root = \"www\"; }; },\n"
+			    "{ path = \"/b\"; files = { root = \"www\"; }; },\n"
+			    "{ path = \"/c\"; files = { root = \"/\"; }; } ); }";
+	prepare("", sites);
+	cr_assert_eq(before->nroots, 2);
+	cr_expect_eq(
+		before->sites[0].routes[0].files.root_fd, before->sites[0].routes[1].files.root_fd);
+	cr_expect_neq(
+		before->sites[0].routes[0].files.root_fd, before->sites[0].routes[2].files.root_fd);
+	/* The next one shares them, but for a directory that is another by now. */
+	cr_assert_eq(rename(conf_path(&t, "www"), conf_path(&t, "old")), 0);
+	cr_assert_eq(mkdir(conf_path(&t, "www"), 0755), 0);
+	prepare("", sites);
+	cr_expect_neq(
+		before->sites[0].routes[0].files.root_fd, after->sites[0].routes[0].files.root_fd);
+	cr_expect_eq(
+		before->sites[0].routes[2].files.root_fd, after->sites[0].routes[2].files.root_fd);
+	int kept = after->sites[0].routes[2].files.root_fd;
+	config_free(before);
+	before = NULL;
+	cr_expect_geq(fcntl(kept, F_GETFD), 0, "it is held still");
+	config_free(after);
+	after = NULL;
+	cr_expect_lt(fcntl(kept, F_GETFD), 0, "and now by nobody");
+	rmdir(conf_path(&t, "old"));
+	rmdir(conf_path(&t, "www"));
+}

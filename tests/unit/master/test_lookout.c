@@ -85,6 +85,22 @@ Test(lookout, a_file_that_is_written_or_renamed_into_place)
 	cr_expect_not(noticed());
 }
 
+Test(lookout, files_side_by_side)
+{
+	cr_assert_eq(mkdir("elsewhere", 0700), 0);
+	put("cert");
+	put("key");
+	put("elsewhere/linked");
+	cr_assert_eq(symlink("elsewhere/linked", "link"), 0);
+	cr_assert_eq(add("cert") | add("key") | add("link") | add("none"), 0);
+	put("key");
+	cr_expect(noticed());
+	put("elsewhere/linked");
+	cr_expect(noticed());
+	put("none");
+	cr_expect(noticed());
+}
+
 Test(lookout, a_file_that_becomes_readable)
 {
 	put("cert");
