@@ -9,7 +9,7 @@
 #include "config/spread.h"
 #include "tls/trial.h"
 
-enum { NAME_SIZE = 300 };
+enum { NAME_SIZE = 300, KIND_SIZE = 128, KINDS_MAX = 64 };
 
 /* Was that file read for `before` with the same content? "": there is no file. */
 static bool is_same_file(const struct config *c, const struct config *before, const char *path)
@@ -58,6 +58,13 @@ struct task {
 	struct trial *trial;
 	const struct config_listener *listener;
 	const struct config_site *site;
+	bool only_key;
+};
+
+/* How many of a kind there were. */
+struct kind {
+	char text[KIND_SIZE];
+	size_t n;
 };
 
 struct tasks {
@@ -66,6 +73,8 @@ struct tasks {
 	struct trial *trials; /* a listener */
 	struct task *v;
 	size_t n;
+	struct kind kinds[KINDS_MAX];
+	size_t nkinds;
 };
 
 static int try_site(void *data, size_t i, struct err *e)
@@ -73,6 +82,8 @@ static int try_site(void *data, size_t i, struct err *e)
 	const struct task *t = &((const struct tasks *)data)->v[i];
 	char name[NAME_SIZE];
 
+	if (t->only_key)
+		return trial_prove(t->site->context, e);
 	choose_name(t->site, name);
 	return trial_handshakes(t->trial, t->site->context, name, &t->site->serving, e);
 }
@@ -94,6 +105,29 @@ static void on_failed(void *data, size_t i, const struct err *e)
 		name, l->name ? l->name : "", e->text);
 }
 
+/* Another one of the kind of this certificate; how many there are by now. */
+static size_t count_kind(struct tasks *all, struct ssl_ctx_st *context)
+{
+	char text[KIND_SIZE];
+
+	trial_kind(context, text, sizeof(text));
+	for (size_t i = 0; i < all->nkinds; i++)
+		if (!strcmp(all->kinds[i].text, text))
+			return ++all->kinds[i].n;
+	if (all->nkinds == KINDS_MAX)
+		return 1;
+	memcpy(all->kinds[all->nkinds].text, text, sizeof(text));
+	return all->kinds[all->nkinds++].n = 1;
+}
+
+static void add(struct tasks *all, size_t listener, const struct config_site *site, bool all_kinds)
+{
+	struct task t = { &all->trials[listener], &all->c->listeners[listener], site, false };
+
+	t.only_key = !all_kinds && count_kind(all, site->context) > HANDSHAKES_MANY;
+	all->v[all->n++] = t;
+}
+
 static size_t collect(const struct config *c, const struct config *before, struct tasks *all)
 {
 	for (size_t i = 0; i < c->nlisteners; i++) {
@@ -103,8 +137,7 @@ static size_t collect(const struct config *c, const struct config *before, struc
 		for (size_t k = 0; l->tls_sites && k < c->nsites; k++)
 			if (c->sites[k].context && config_site_is_on(&c->sites[k], l) &&
 				!is_unchanged(c, before, &c->sites[k]))
-				all->v[all->n++] =
-					(struct task){ &all->trials[i], l, &c->sites[k] };
+				add(all, i, &c->sites[k], before != NULL);
 	}
 	return all->n;
 }

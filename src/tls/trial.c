@@ -4,6 +4,7 @@
 #include "tls/trial.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -180,5 +181,58 @@ int trial_handshakes(
 	for (size_t i = 0; i < a->nleaves; i++)
 		if (try_leaf(t, a, a->leaf[i], name, site, e) < 0)
 			return -1;
+	return 0;
+}
+
+const char *trial_kind(struct ssl_ctx_st *ctx, char *dst, size_t size)
+{
+	const struct attachment *a = attach_get(ctx);
+	size_t len = 0;
+
+	*dst = '\0';
+	for (size_t i = 0; i < a->nleaves && len < size; i++) {
+		const EVP_PKEY *key = X509_get0_pubkey(a->leaf[i]);
+		char group[32] = "";
+
+		if (key)
+			EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
+		len += (size_t)snprintf(dst + len, size - len, "%d %d %s %d;",
+			key ? EVP_PKEY_get_base_id(key) : 0, key ? EVP_PKEY_get_bits(key) : 0,
+			group, X509_get_signature_nid(a->leaf[i]));
+	}
+	ERR_clear_error();
+	return dst;
+}
+
+static bool signs(EVP_PKEY *key, EVP_PKEY *public_key)
+{
+	static const unsigned char text[] = "latchd";
+	unsigned char signature[2048];
+	size_t n = sizeof(signature);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool pure = EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
+	const EVP_MD *md = pure ? NULL : EVP_sha256();
+	bool ok = ctx && EVP_DigestSignInit(ctx, NULL, md, NULL, key) == 1 &&
+		  EVP_DigestSign(ctx, signature, &n, text, sizeof(text)) == 1 &&
+		  EVP_MD_CTX_reset(ctx) == 1 &&
+		  EVP_DigestVerifyInit(ctx, NULL, md, NULL, public_key) == 1 &&
+		  EVP_DigestVerify(ctx, signature, n, text, sizeof(text)) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
+int trial_prove(struct ssl_ctx_st *ctx, struct err *e)
+{
+	ERR_clear_error();
+	for (long op = SSL_CERT_SET_FIRST; SSL_CTX_set_current_cert(ctx, op) == 1;
+		op = SSL_CERT_SET_NEXT)
+		if (!signs(SSL_CTX_get0_privatekey(ctx),
+			    X509_get0_pubkey(SSL_CTX_get0_certificate(ctx)))) {
+			ERR_clear_error();
+			return err_set(e, ERR_CONFIG,
+				"the private key signs nothing that its certificate verifies");
+		}
+	ERR_clear_error();
 	return 0;
 }

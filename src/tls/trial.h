@@ -25,4 +25,10 @@ void trial_done(struct trial *t);
 int trial_handshakes(
 	struct trial *t, struct ssl_ctx_st *ctx, const char *name, const void *site, struct err *e);
 
+/* What decides, under given options, whether a handshake with certificates of this kind can
+ * succeed, as text: types and sizes of keys, signatures of leaves. Returns dst. */
+const char *trial_kind(struct ssl_ctx_st *ctx, char *dst, size_t size);
+/* Much cheaper than a handshake: does each key of `ctx` sign what its certificate verifies? */
+int trial_prove(struct ssl_ctx_st *ctx, struct err *e);
+
 #endif

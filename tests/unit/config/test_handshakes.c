@@ -82,3 +82,28 @@ Test(handshakes, other_bytes_or_options_are_a_change)
 	config_handshakes(t.c, before.c, &t.f);
 	cr_expect_eq(t.f.errors, 1, "a certificate that was not there");
 }
+
+/* So many of one kind that some are tried for all. */
+Test(handshakes, of_many_every_key_is_proven)
+{
+	enum { MANY = HANDSHAKES_MANY + 100 };
+	struct buf text;
+
+	buf_init(&text, MANY * 256);
+	buf_appendf(&text,
+		"%s listeners = ( { name = \"a\"; address = \"127.0.0.1:8443\"; } );\n"
+		"sites = (\n",
+		geteuid() == 0 ? "user = \"nobody\";" : "");
+	for (int i = 0; i < MANY; i++)
+		buf_appendf(&text,
+			"{ names = [ \"s%d.test\" ]; certificate = \"a.pem\"; private_key = "
+			"\"a.key\"; routes = ( { path = \"/\"; status = {}; } ); }%s\n",
+			i, i < MANY - 1 ? "," : " );");
+	conf_open(&t, buf_cstring(&text));
+	buf_done(&text);
+	cr_assert_eq(t.f.errors, 0, "%s", conf_findings(&t));
+	digest_list_finish(&t.c->digests);
+	cr_assert_not_null(t.c->listeners[0].tls_sites);
+	config_handshakes(t.c, NULL, &t.f);
+	cr_expect_eq(t.f.errors, 0, "%s", conf_findings(&t));
+}

@@ -1,5 +1,7 @@
 /* A server's handshake with itself. */
 #include <criterion/criterion.h>
+#include <openssl/pem.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "pair_of_peers.h"
@@ -134,4 +136,68 @@ Test(trial, files_that_are_read_are_told)
 	cr_expect_not_null(digest_list_find(&l, p.private_key));
 	cr_expect_not_null(digest_list_find(&l, p.passphrase_file));
 	digest_list_done(&l);
+}
+
+Test(trial, kinds_are_told_apart)
+{
+	static const char *const names[] = { "ecdsa", "other", "rsa" };
+	struct tls_options o = { 0 };
+	char kinds[3][128];
+
+	for (int i = 0; i < 3; i++) {
+		char pem[32], key[32];
+		struct tls_pair p;
+		SSL_CTX *ctx;
+
+		snprintf(pem, sizeof(pem), "%s.pem", names[i]);
+		snprintf(key, sizeof(key), "%s.key", names[i]);
+		p = (struct tls_pair){ .certificate = cert(pem), .private_key = cert(key) };
+		ctx = tls_context_new_server(&o, &p, 1, "x", 1, NULL, &e);
+		cr_assert_not_null(ctx, "%s", e.text);
+		trial_kind(ctx, kinds[i], sizeof(kinds[i]));
+		cr_expect_eq(trial_prove(ctx, &e), 0, "%s", names[i]);
+		SSL_CTX_free(ctx);
+	}
+	cr_expect_str_eq(kinds[0], kinds[1]);
+	cr_expect_str_neq(kinds[0], kinds[2]);
+}
+
+/* A private key whose public half, as its file has it, is not its own: a comparison of public keys
+ * does not see that, a signature does. */
+Test(trial, a_key_that_only_looks_like_the_certificates_is_found)
+{
+	struct tls_options o = { 0 };
+	struct tls_pair p = { .certificate = cert("ecdsa.pem"), .private_key = cert("ecdsa.key") };
+	unsigned char der[256], *at = der, other_der[256], *other_at = other_der;
+	const unsigned char *in = der;
+	EVP_PKEY *key, *other;
+	BIO *b;
+	FILE *f;
+	int n;
+
+	b = BIO_new_file(cert("ecdsa.key"), "r");
+	key = PEM_read_bio_PrivateKey(b, NULL, NULL, NULL);
+	BIO_free(b);
+	b = BIO_new_file(cert("other.key"), "r");
+	other = PEM_read_bio_PrivateKey(b, NULL, NULL, NULL);
+	BIO_free(b);
+	/* ECPrivateKey: version, then the number in 32 bytes at offset 7. */
+	n = i2d_PrivateKey(key, &at);
+	cr_assert_eq(i2d_PrivateKey(other, &other_at), n);
+	cr_assert_eq(der[5], 0x04);
+	cr_assert_eq(der[6], 0x20);
+	memcpy(der + 7, other_der + 7, 32);
+	EVP_PKEY_free(key);
+	key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &in, n);
+	cr_assert_not_null(key);
+	f = fopen(cert("mixed.key"), "w");
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
+	p.private_key = cert("mixed.key");
+	context = tls_context_new_server(&o, &p, 1, "x", 1, NULL, &e);
+	cr_assert_not_null(context, "%s", e.text);
+	cr_expect_eq(trial_prove(context, &e), -1);
+	cr_expect_not_null(strstr(e.text, "signs nothing"), "%s", e.text);
 }
