@@ -46,3 +46,6 @@ replace_program() { # FILE BYTES
 	printf '%s' "$2" >>"$1.new"
 	mv "$1.new" "$1"
 }
+has_successor() { # of $main, which was killed
+	[ "$(property MainPID)" != "$main" ] && [ "$(property MainPID)" != 0 ] && is_active
+}
