@@ -267,9 +267,7 @@ package = $(abspath $(BUILD))/deb
 deb: dist
 	@rm -rf $(package) && mkdir -p $(package)
 	tar -C $(package) -xzf $(BUILD)/$(archive).tar.gz
-	@cd $(package)/$(archive) && v=$$(dpkg-parsechangelog -S Version) && case $$v in \
-		$(VERSION) | $(VERSION)[-+~]*) ;; \
-		*) echo "debian/changelog has $$v, configure.ac $(VERSION)" >&2; exit 1 ;; esac
+	@tests/lint/packages
 	cd $(package)/$(archive) && env -u MAKEFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" \
 		dpkg-buildpackage -b -us -uc >$(package)/log 2>&1 || { tail -n 40 $(package)/log; exit 1; }
 	lintian --allow-root --fail-on error,warning --suppress-tags bad-distribution-in-changes-file $(package)/*.changes
