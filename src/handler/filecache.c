@@ -205,7 +205,7 @@ static int watch_file(struct filecache *c, int fd)
 		c->watch.fd, path, IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
 }
 
-static struct file_id id_of(const struct stat *st)
+struct file_id filecache_id(const struct stat *st)
 {
 	return (struct file_id){ st->st_dev, st->st_ino, (uint64_t)st->st_size, st->st_mtim.tv_sec,
 		st->st_mtim.tv_nsec };
@@ -226,7 +226,7 @@ static bool is_unchanged(const struct file *f)
 
 	if (fstat(f->fd, &st))
 		return false;
-	now = id_of(&st);
+	now = filecache_id(&st);
 	return is_same(&now, &f->id);
 }
 
@@ -275,7 +275,7 @@ static bool read_content(struct file *f)
 
 static void describe(struct file *f, const struct stat *st, struct str name)
 {
-	f->id = id_of(st);
+	f->id = filecache_id(st);
 	f->size = f->id.size;
 	/* A file from the future was modified now (RFC 9110 section 8.8.2.1). */
 	f->mtime = st->st_mtim.tv_sec < clock_wall() ? st->st_mtim.tv_sec : clock_wall();
@@ -332,7 +332,7 @@ static struct file *renew(struct filecache *c, struct file *old, int fd)
 
 	if (fstat(fd, &st))
 		return NULL;
-	id = id_of(&st);
+	id = filecache_id(&st);
 	if (!is_same(&id, &old->id))
 		return NULL;
 	close(fd);

@@ -89,6 +89,8 @@ struct file *filecache_add_made(struct filecache *c, struct str key, const struc
 	struct str content, int64_t ttl_ms);
 /* A number for a key. */
 uint64_t filecache_name(struct str key);
+struct stat;
+struct file_id filecache_id(const struct stat *st);
 /* The worker's long work. */
 struct work *filecache_work(struct filecache *c);
 /* Content from `offset` on, at most n bytes of it; 0 at its end, -1 with errno when it is not what

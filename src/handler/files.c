@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "handler/content.h"
+#include "handler/listing.h"
 #include "handler/select.h"
 #include "http/precond.h"
 
@@ -37,10 +38,15 @@ static void redirect_to_directory(struct stream *s)
 static void add_selection(
 	struct stream *s, const struct files_options *o, const struct representation *r)
 {
-	if (o->cache_control && o->cache_control[0])
+	if (r->is_listing)
+		stream_add_field(s, STR("Cache-Control"), STR("no-cache"));
+	else if (o->cache_control && o->cache_control[0])
 		stream_add_field(s, STR("Cache-Control"), str_of(o->cache_control));
 	if (r->varies)
-		stream_add_field(s, STR("Vary"), STR("Accept-Encoding"));
+		stream_add_field(s, STR("Vary"),
+			r->is_listing ? STR("Accept, Accept-Encoding") : STR("Accept-Encoding"));
+	else if (r->is_listing)
+		stream_add_field(s, STR("Vary"), STR("Accept"));
 }
 
 static void reply_unsatisfiable(struct stream *s, uint64_t size)
@@ -130,6 +136,25 @@ static void reply_file(
 	}
 }
 
+static void reply_directory(
+	struct stream *s, const struct files_options *o, struct lookup_result *found)
+{
+	if (!o->listing) {
+		stream_reply_error(s, 403);
+		return;
+	}
+	switch (listing_get(s, o, found)) {
+	case LISTED:
+		reply_file(s, o, found);
+		break;
+	case LIST_FAILED:
+		stream_reply_error(s, found->status);
+		break;
+	case LIST_LATER: /* we are called again */
+		break;
+	}
+}
+
 void files_handle(struct stream *s, const void *options)
 {
 	struct lookup_result found;
@@ -147,7 +172,7 @@ void files_handle(struct stream *s, const void *options)
 		redirect_to_directory(s);
 		break;
 	case LOOKUP_BARE:
-		stream_reply_error(s, 403);
+		reply_directory(s, options, &found);
 		break;
 	case LOOKUP_ERROR:
 		stream_reply_error(s, found.status);

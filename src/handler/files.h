@@ -14,7 +14,7 @@ struct files_options {
 	char **try; /* paths with $path, in order; none: "$path" alone */
 	size_t ntry;
 	char *cache_control; /* "": no such field */
-	bool precompressed, compress;
+	bool listing, precompressed, compress;
 	int root_fd; /* O_PATH or O_RDONLY directory, opened by config/open; -1: not open */
 };
 

@@ -13,10 +13,13 @@
 #include "base/log.h"
 #include "handler/beneath.h"
 
-static int open_below(int root, const char *path, uint64_t resolve)
+/* A FIFO or a device must not hold us up. */
+enum { READING = O_RDONLY | O_NONBLOCK | O_NOCTTY };
+
+static int open_below(int root, const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 	int fd, tries = 8;
@@ -32,10 +35,10 @@ static int open_below(int root, const char *path, uint64_t resolve)
 /* `links`: is a symbolic link on the way? Then its file may change without our seeing it. */
 static int open_path(int root, const char *path, bool *ret_links)
 {
-	int fd = open_below(root, path, RESOLVE_NO_SYMLINKS);
+	int fd = open_below(root, path, READING, RESOLVE_NO_SYMLINKS);
 
 	*ret_links = fd < 0 && errno == ELOOP;
-	return *ret_links ? open_below(root, path, 0) : fd;
+	return *ret_links ? open_below(root, path, READING, 0) : fd;
 }
 
 /* The same; descriptors that are only remembered give way to one that is asked for. */
@@ -108,6 +111,7 @@ static enum lookup take_open(struct stream *s, const struct files_options *o, st
 	}
 	if (!S_ISREG(st.st_mode)) {
 		close(fd);
+		r->id = filecache_id(&st);
 		return S_ISDIR(st.st_mode) ? LOOKUP_DIRECTORY : fail(r, 403);
 	}
 	r->file = filecache_add(s->files, o, path, fd, !links);
@@ -208,14 +212,13 @@ static struct str expand(struct stream *s, const char *text)
 static bool is_answer(enum lookup found, const struct files_options *o, struct str tried,
 	struct str path, int status)
 {
-	(void)o;
 	switch (found) {
 	case LOOKUP_FILE:
 		return true;
 	case LOOKUP_DIRECTORY: /* redirected to, which only the path of the request can be */
 		return str_eq(tried, path);
 	case LOOKUP_BARE:
-		return false;
+		return o->listing && str_eq(tried, path);
 	case LOOKUP_ERROR:
 	default:
 		return status != 404;
@@ -227,6 +230,7 @@ enum lookup lookup_find(struct stream *s, const struct files_options *o, struct 
 	struct str path;
 	enum lookup found;
 
+	ret->is_listing = false;
 	if (o->ntry == 0)
 		return find_path(s, o, s->path, ret);
 	for (size_t i = 0; i < o->ntry; i++) {
@@ -253,4 +257,22 @@ struct file *lookup_beside(
 	memcpy(name + path.n, suffix, n + 1);
 	return find_file(s, o, (struct str){ name, path.n + n }, &found) == LOOKUP_FILE ? found.file
 											: NULL;
+}
+
+int lookup_open_directory(struct stream *s, const struct files_options *o, struct str path)
+{
+	bool links;
+
+	return open_file(s, o, below(path), &links);
+}
+
+int lookup_stat(const struct files_options *o, struct str path, struct stat *ret)
+{
+	int fd = open_below(o->root_fd, below(path), O_PATH, 0), result;
+
+	if (fd < 0)
+		return -1;
+	result = fstat(fd, ret);
+	close(fd);
+	return result;
 }

@@ -35,7 +35,7 @@ static bool take_sibling(struct stream *s, const struct files_options *o,
 {
 	struct file *sibling;
 
-	if (found->file->absent & 1u << coding)
+	if (found->is_listing || found->file->absent & 1u << coding)
 		return false;
 	sibling = lookup_beside(s, o, found->path, suffixes[coding]);
 	if (!sibling) {
@@ -82,8 +82,12 @@ enum selection select_representation(struct stream *s, const struct files_option
 	enum selection selection = SELECT_NONE;
 	unsigned n = 1;
 
-	*ret = (struct representation){ .media = found->file->media };
-	ret->varies = o->precompressed || (o->compress && compress_is_worth(found->file));
+	*ret = (struct representation){
+		.media = found->file->media,
+		.is_listing = found->is_listing,
+	};
+	ret->varies = (o->precompressed && !found->is_listing) ||
+		      (o->compress && compress_is_worth(found->file));
 	if (ret->varies)
 		n = negotiate_codings(&s->request.fields, order);
 	for (unsigned i = 0; i < n && selection == SELECT_NONE; i++) {

@@ -11,7 +11,8 @@ struct representation {
 	struct str media;  /* of what it is the coding of */
 	struct str etag;   /* in the file or in the stream's arena */
 	enum coding coding;
-	bool varies; /* by Accept-Encoding */
+	bool varies;     /* by Accept-Encoding */
+	bool is_listing; /* which varies by Accept */
 };
 
 enum selection {

@@ -41,5 +41,9 @@ static inline bool work_failed(const struct work *w, uint64_t name)
 {
 	return w->failed == name;
 }
+static inline void work_forget_failure(struct work *w)
+{
+	w->failed = 0;
+}
 
 #endif

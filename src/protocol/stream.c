@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "http/html.h"
 #include "tls/library.h"
 #include "tls/peer.h"
 
@@ -151,24 +152,6 @@ void stream_replace_error_page(struct stream *s, struct str type, struct str tex
 	r->memory = text;
 	r->length = text.n;
 	r->is_error_page = false;
-}
-
-static struct str html_reference(char c)
-{
-	switch (c) {
-	case '&':
-		return STR("&amp;");
-	case '<':
-		return STR("&lt;");
-	case '>':
-		return STR("&gt;");
-	case '"':
-		return STR("&quot;");
-	case '\'':
-		return STR("&#39;");
-	default:
-		return (struct str){ NULL, 0 };
-	}
 }
 
 struct str stream_escape_html(struct stream *s, struct str text)

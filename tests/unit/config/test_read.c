@@ -198,9 +198,6 @@ Test(read, directives_of_later_issues_are_unknown)
 		"tls = { ktls = \"off\"; };",
 		"tls = { tickets = { secret_file = \"\"; }; };",
 		"listeners = ( { address = \"*:1\"; http2 = true; } );",
-		"sites = ( { names = []; routes = ( { path = \"/\"; files = { root = \"x\"; "
-		"listing = "
-		"false; }; } ); } );",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
