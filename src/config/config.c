@@ -136,6 +136,8 @@ void config_free(struct config *c)
 	free(c->user);
 	free(c->group);
 	free(c->control);
+	free(c->media_types);
+	media_types_free(c->media);
 	free(c->log_path);
 	free(c->access.path);
 	free(c);

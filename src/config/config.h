@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "handler/files.h"
+#include "handler/media.h"
 #include "handler/metrics.h"
 #include "handler/redirect.h"
 #include "handler/respond.h"
@@ -138,6 +139,8 @@ struct config {
 	struct closing_policy shutdown;
 	char *control; /* absolute, or "": none */
 	struct tls_options tls;
+	char *media_types;         /* absolute, or "": none */
+	struct media_types *media; /* opened; NULL: none */
 	struct conn_timeouts timeouts;
 	struct conn_limits limits;
 	int64_t reload_ready_ms, reload_drain_ms;

@@ -20,11 +20,29 @@
 #include "config/open_trust.h"
 #include "handler/status.h"
 #include "tls/facts.h"
+#include "tls/file.h"
 #include "tls/sites.h"
 
 static void out_of_memory(struct findings *f)
 {
 	findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
+}
+
+/* Where nothing was said, a system without such a file is fine. */
+static void read_types(struct config *c, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &c->media_types, NULL);
+	struct err e = { 0 };
+	struct buf b = { 0 };
+
+	if (!c->media_types || !c->media_types[0] || (!p.line && access(c->media_types, R_OK)))
+		return;
+	if (file_read(c->media_types, &c->digests, &b, &e))
+		findings_error(
+			f, e.code, p.file, p.line, "media_types %s: %s", c->media_types, e.text);
+	else if (!(c->media = media_types_new(buf_str(&b))))
+		out_of_memory(f);
+	file_forget(&b);
 }
 
 static void report_verdict(const struct config *c, const struct judge_item *item,
@@ -231,6 +249,7 @@ void config_open(
 
 	credential_resolve_all(c, f);
 	roots_open(c, f);
+	read_types(c, f);
 	pages_read(c, f);
 	logs_collect(c, f);
 	if (known)

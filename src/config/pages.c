@@ -3,78 +3,40 @@
  * large to be a page. */
 #include "config/pages.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "handler/media.h"
+#include "tls/file.h"
 
-/* The whole file in memory of its own. 0 or an errno. */
-static int read_file(const char *path, char **ret, size_t *ret_n)
+static char *copy_of(struct str s)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = 0;
-	struct stat st;
-	size_t n = 0;
-	char *p = NULL;
+	char *copy = malloc(s.n + 1);
 
-	if (fd < 0 || fstat(fd, &st))
-		error = errno;
-	else if (!S_ISREG(st.st_mode))
-		error = EINVAL;
-	else if (st.st_size > PAGES_SIZE_MAX)
-		error = EFBIG;
-	else if (!(p = malloc((size_t)st.st_size + 1)))
-		error = ENOMEM;
-	while (!error && n < (size_t)st.st_size) {
-		ssize_t got = read(fd, p + n, (size_t)st.st_size - n);
-
-		if (got < 0 && errno != EINTR)
-			error = errno;
-		else if (got == 0)
-			break;
-		else if (got > 0)
-			n += (size_t)got;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (error) {
-		free(p);
-		return error;
-	}
-	*ret = p;
-	*ret_n = n;
-	return 0;
+	if (copy && s.n > 0)
+		memcpy(copy, s.p, s.n);
+	return copy;
 }
 
 static void read_page(struct config *c, struct route_error_page *page,
 	const struct config_place *place, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &page->file, place);
-	char *text;
-	size_t n;
-	int error;
+	struct err e = { 0 };
+	struct buf b = { 0 };
 
 	if (!page->file || !page->file[0])
 		return;
-	error = read_file(page->file, &text, &n);
-	if (!error) {
-		page->content = (struct str){ text, n };
-		page->type = media_type(str_of(page->file));
-		if (digest_list_add(&c->digests, page->file, text, n) == 0)
-			return;
-		error = ENOMEM;
+	if (file_read(page->file, &c->digests, &b, &e)) {
+		findings_error(
+			f, e.code, p.file, p.line, "the error page %s: %s", page->file, e.text);
+	} else {
+		page->content = (struct str){ copy_of(buf_str(&b)), buf_len(&b) };
+		page->type = media_type(c->media, str_of(page->file));
+		if (!page->content.p)
+			findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
 	}
-	if (error == EFBIG)
-		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the error page %s is larger than %dK; expected a page", page->file,
-			PAGES_SIZE_MAX / 1024);
-	else
-		findings_error(f, error == ENOMEM ? ERR_SYSTEM : ERR_CONFIG, p.file, p.line,
-			"cannot read the error page %s: %s", page->file,
-			error == EINVAL ? "it is no regular file" : strerror(error));
+	file_forget(&b);
 }
 
 static void read_pages(struct config *c, struct route_extra *x, const struct config_place *place,

@@ -5,8 +5,6 @@
 #include "config/config.h"
 #include "config/findings.h"
 
-enum { PAGES_SIZE_MAX = 256 * 1024 };
-
 /* Reads them all; what cannot be read is a finding. */
 void pages_read(struct config *c, struct findings *f);
 /* Fills in r->serving. 0; -1: out of memory. */

@@ -26,6 +26,7 @@ struct filecache {
 	unsigned entries, most;
 	size_t bytes;
 	struct work work;
+	const struct media_types *types;
 };
 
 static uint32_t hash_key(const void *root, struct str path)
@@ -143,6 +144,11 @@ struct filecache *filecache_new(struct loop *loop)
 		c->watch.fd = -1;
 	}
 	return c;
+}
+
+void filecache_set_types(struct filecache *c, const struct media_types *types)
+{
+	c->types = types;
 }
 
 void filecache_clear(struct filecache *c)
@@ -273,27 +279,28 @@ static bool read_content(struct file *f)
 	return true;
 }
 
-static void describe(struct file *f, const struct stat *st, struct str name)
+static void describe(
+	struct file *f, const struct stat *st, const struct media_types *types, struct str name)
 {
 	f->id = filecache_id(st);
 	f->size = f->id.size;
 	/* A file from the future was modified now (RFC 9110 section 8.8.2.1). */
 	f->mtime = st->st_mtim.tv_sec < clock_wall() ? st->st_mtim.tv_sec : clock_wall();
-	f->media = media_type(name);
+	f->media = media_type(types, name);
 	precond_format_etag(f->etag, st->st_mtim.tv_sec, st->st_mtim.tv_nsec, f->size);
 	clock_format_http_date(f->mtime, f->last_modified);
 }
 
 /* What an entry is made of, small content included. A file that is being written is looked at again
  * a few times. */
-static bool take_in(struct file *f, struct str name)
+static bool take_in(struct file *f, const struct media_types *types, struct str name)
 {
 	struct stat st;
 
 	for (int tries = 0; tries < 4; tries++) {
 		if (fstat(f->fd, &st))
 			return false;
-		describe(f, &st, name);
+		describe(f, &st, types, name);
 		if (f->size > FILECACHE_SMALL || read_content(f))
 			return true;
 		if (errno != ESTALE)
@@ -361,7 +368,7 @@ struct file *filecache_add(
 	f->fd = fd;
 	/* Watched before it is looked at, so that no change between the two goes unseen. */
 	f->watch = keep ? watch_file(c, fd) : -1;
-	if (!take_in(f, path)) {
+	if (!take_in(f, c->types, path)) {
 		int saved = errno;
 
 		file_free(f);

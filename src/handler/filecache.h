@@ -61,6 +61,9 @@ struct file {
 /* NULL: out of memory. Without inotify the cache works, but remembers nothing. */
 struct filecache *filecache_new(struct loop *loop);
 void filecache_free(struct filecache *c);
+/* Media types that stand above our own, for as long as the cache; NULL is fine. */
+struct media_types;
+void filecache_set_types(struct filecache *c, const struct media_types *types);
 /* From now on at most this many entries, 1 or more, instead of FILECACHE_ENTRIES: each may keep a
  * descriptor. */
 void filecache_limit(struct filecache *c, unsigned entries);

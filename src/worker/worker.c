@@ -231,6 +231,7 @@ static int set_up(struct worker *w, struct err *e)
 		accept_init(&w->accept, &w->loop, &w->env, w->inherit))
 		return err_set(e, ERR_SYSTEM, "out of memory");
 	limit_files(w->env.files, nofile);
+	filecache_set_types(w->env.files, c->media);
 	w->env.loop = &w->loop;
 	w->env.board = w->inherit->board;
 	w->env.counters = &w->inherit->board->slot[w->inherit->slot];

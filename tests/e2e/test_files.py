@@ -79,6 +79,15 @@ class Files(TestCase):
                              ("/noext", "application/octet-stream")):
             self.assertEqual(self.get(target).headers["content-type"], kind, target)
 
+    def test_types_of_the_system(self):
+        d = Latchd(config=CONFIG.replace("@EXTRA@", 'media_types = "@DIR@/types"; @EXTRA@'),
+                   files={"a.demo": b"x", "b.css": b"x", "c.json": b"x"})
+        (d.dir / "types").write_text("# types\ntext/x-demo demo dem\nimage/x-css css\n")
+        with d:
+            for target, kind in (("/a.demo", "text/x-demo; charset=utf-8"),
+                                 ("/b.css", "image/x-css"), ("/c.json", "application/json")):
+                self.assertEqual(d.fetch(target).headers["content-type"], kind, target)
+
     def test_index(self):
         self.assertIn(b"<title>latchd</title>", self.get("/").body)
         self.assertEqual(self.get("/sub/").body, b"sub index")
