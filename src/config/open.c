@@ -37,7 +37,7 @@ static void read_types(struct config *c, struct findings *f)
 
 	if (!c->media_types || !c->media_types[0] || (!p.line && access(c->media_types, R_OK)))
 		return;
-	if (file_read(c->media_types, &c->digests, &b, &e))
+	if (file_read(c->media_types, NULL, &b, &e))
 		findings_error(
 			f, e.code, p.file, p.line, "media_types %s: %s", c->media_types, e.text);
 	else if (!(c->media = media_types_new(buf_str(&b))))

@@ -18,7 +18,7 @@ static char *copy_of(struct str s)
 	return copy;
 }
 
-static void read_page(struct config *c, struct route_error_page *page,
+static void read_page(const struct config *c, struct route_error_page *page,
 	const struct config_place *place, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &page->file, place);
@@ -27,9 +27,9 @@ static void read_page(struct config *c, struct route_error_page *page,
 
 	if (!page->file || !page->file[0])
 		return;
-	if (file_read(page->file, &c->digests, &b, &e)) {
+	if (file_read(page->file, NULL, &b, &e)) {
 		findings_error(
-			f, e.code, p.file, p.line, "the error page %s: %s", page->file, e.text);
+			f, e.code, p.file, p.line, "the error page %s %s", page->file, e.text);
 	} else {
 		page->content = (struct str){ copy_of(buf_str(&b)), buf_len(&b) };
 		page->type = media_type(c->media, str_of(page->file));
@@ -39,8 +39,8 @@ static void read_page(struct config *c, struct route_error_page *page,
 	file_forget(&b);
 }
 
-static void read_pages(struct config *c, struct route_extra *x, const struct config_place *place,
-	struct findings *f)
+static void read_pages(const struct config *c, struct route_extra *x,
+	const struct config_place *place, struct findings *f)
 {
 	for (size_t i = 0; i < x->npages; i++)
 		read_page(c, &x->pages[i], place, f);

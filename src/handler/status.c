@@ -4,10 +4,11 @@
 #include "handler/status.h"
 
 #include "base/buf.h"
+#include "handler/status_plots.h"
 #include "http/negotiate.h"
 #include "ipc/facts.h"
 
-enum { STATUS_SIZE_MAX = 224 * 1024 };
+enum { STATUS_SIZE_MAX = 240 * 1024 };
 
 struct snapshot {
 	const struct board *board;
@@ -27,6 +28,7 @@ static bool write_json(struct buf *out, const struct board *b)
 	json_init(&j, out);
 	json_object_open(&j, NULL);
 	facts_write(&j, b, stream_tls_library());
+	facts_write_history(&j, b);
 	json_object_close(&j);
 	return json_ok(&j) && buf_append(out, "\n", 1);
 }
@@ -37,25 +39,72 @@ static const char html_head[] =
 	"<meta charset=\"utf-8\">\n"
 	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	"<meta name=\"color-scheme\" content=\"light dark\">\n"
-	"<meta http-equiv=\"refresh\" content=\"5\">\n"
+	"<link rel=\"icon\" href=\"data:,\">\n"
+	"<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>\n"
 	"<title>latchd status</title>\n"
-	"<style>\n"
-	":root { color-scheme: light dark; --line: #8884; --faint: #8881; }\n"
+	"<style>";
+static const char html_style[] =
+	"\n"
+	":root { color-scheme: light dark; --line: #8884; --faint: #8881;\n"
+	" --c0: #1a73c7; --c1: #d9480f; --c2: #2b8a3e; --c3: #ae3ec9; --c4: #868e96; }\n"
+	"@media (prefers-color-scheme: dark) { :root {"
+	" --c0: #74b9ff; --c1: #ff922b; --c2: #69db7c; --c3: #e599f7; --c4: #adb5bd; } }\n"
 	"body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;"
 	" padding: 0 1.5rem; }\n"
 	"h1 { font-size: 1.5rem; font-weight: 600; margin-bottom: 0; }\n"
 	"h2 { font-size: 1rem; font-weight: 600; margin: 2rem 0 .25rem; }\n"
 	"p { margin: 0; opacity: .7; }\n"
-	".groups { display: grid; gap: 0 2.5rem;"
+	".gone { opacity: .4; }\n"
+	".groups, .plots { display: grid; gap: 0 2.5rem;"
 	" grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }\n"
+	".plots { gap: 1.5rem 2.5rem; margin-top: 1.5rem;"
+	" grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }\n"
+	"figure { margin: 0; min-width: 0; }\n"
+	"figcaption { font-weight: 600; }\n"
+	"figcaption span { font-weight: 400; font-size: .875rem; }\n"
+	"figcaption > span { float: right; font-variant-numeric: tabular-nums; }\n"
+	"figcaption span span { margin-left: .5rem; color: var(--c); }\n"
+	"figcaption b { font-weight: 600; }\n"
+	"svg { display: block; width: 100%; height: 5rem; margin: .25rem 0;"
+	" background: var(--faint); border-bottom: 1px solid var(--line); }\n"
+	"polyline { fill: none; stroke: var(--c); stroke-width: 1.5;"
+	" vector-effect: non-scaling-stroke; }\n"
+	"figure p { display: flex; justify-content: space-between; font-size: .75rem; }\n"
+	".s0 { --c: var(--c0); } .s1 { --c: var(--c1); } .s2 { --c: var(--c2); }"
+	" .s3 { --c: var(--c3); } .s4 { --c: var(--c4); }\n"
 	"table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }\n"
 	"th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--line);"
 	" text-align: right; }\n"
 	"th { font-weight: 400; opacity: .7; }\n"
 	"th:first-child, td:first-child { text-align: left; padding-left: 0; }\n"
 	"tbody tr:hover { background: var(--faint); }\n"
-	".scroll { overflow-x: auto; }\n"
-	"</style>\n";
+	".scroll { overflow-x: auto; }\n";
+/* Takes the place of a reload, without its flicker; a page that nobody looks at asks for nothing.
+ */
+static const char html_script[] =
+	"\n"
+	"const main = document.querySelector(\"main\");\n"
+	"async function renew() {\n"
+	"  try {\n"
+	"    if (document.hidden) return;\n"
+	"    const answer = await fetch(location.href, { headers: { Accept: \"text/html\" } });\n"
+	"    if (!answer.ok) throw new Error(answer.status);\n"
+	"    const page = new DOMParser().parseFromString(await answer.text(), \"text/html\");\n"
+	"    main.replaceChildren(...page.querySelector(\"main\").childNodes);\n"
+	"    main.classList.remove(\"gone\");\n"
+	"  } catch (e) {\n"
+	"    main.classList.add(\"gone\");\n"
+	"  } finally {\n"
+	"    setTimeout(renew, 2000);\n"
+	"  }\n"
+	"}\n"
+	"setTimeout(renew, 2000);\n";
+/* Style and script of this page alone, by their digests, and nothing from elsewhere. */
+static const char policy[] =
+	"default-src 'none'; style-src 'sha256-AEmBmWT3MSqaKINhsx2isPMdC3b5/JobzwTFfQ1Ki7g='; "
+	"script-src 'sha256-PERv7KE29h3VhcwcFe30ZU8+zif3M9E5P9PaHW66Zz8='; "
+	"connect-src 'self'; img-src data:; base-uri 'none'; "
+	"form-action 'none'; frame-ancestors 'none'";
 
 static bool html_group(struct buf *out, const char *title)
 {
@@ -169,22 +218,30 @@ static bool html_workers(struct buf *out, const struct board *b)
 	return ok && buf_append_str(out, STR("</tbody>\n</table></div>\n"));
 }
 
-static bool write_html(struct buf *out, const struct snapshot *shot)
+static bool html_main(struct buf *out, const struct snapshot *shot)
 {
 	const struct board *b = shot->board;
 	long long up = facts_uptime(b);
 	struct str library = stream_tls_library();
 
-	return buf_append(out, html_head, sizeof(html_head) - 1) &&
-	       buf_appendf(out,
+	return buf_appendf(out,
 		       "<h1>latchd " LATCH_VERSION "</h1>\n<p>OpenSSL " STR_FMT
 		       ", generation %u, up %lld d %02lld:%02lld:%02lld</p>\n",
 		       STR_ARG(library), board_get(b->generation), up / 86400, up / 3600 % 24,
 		       up / 60 % 60, up % 60) &&
-	       buf_append_str(out, STR("<div class=\"groups\">\n")) && html_traffic(out, shot) &&
-	       html_tls(out, shot) && html_master(out, shot) &&
-	       buf_append_str(out, STR("</div>\n")) && html_workers(out, b) &&
-	       buf_append_str(out, STR("</html>\n"));
+	       status_plots_write(out, b) && buf_append_str(out, STR("<div class=\"groups\">\n")) &&
+	       html_traffic(out, shot) && html_tls(out, shot) && html_master(out, shot) &&
+	       buf_append_str(out, STR("</div>\n")) && html_workers(out, b);
+}
+
+static bool write_html(struct buf *out, const struct snapshot *shot)
+{
+	return buf_append(out, html_head, sizeof(html_head) - 1) &&
+	       buf_append(out, html_style, sizeof(html_style) - 1) &&
+	       buf_append_str(out, STR("</style>\n<main>\n")) && html_main(out, shot) &&
+	       buf_append_str(out, STR("</main>\n<script>")) &&
+	       buf_append(out, html_script, sizeof(html_script) - 1) &&
+	       buf_append_str(out, STR("</script>\n</html>\n"));
 }
 
 static bool wants_json(const struct stream *s)
@@ -217,6 +274,7 @@ void status_handle(struct stream *s, const void *options)
 		copy = arena_alloc(&s->arena, buf_len(&text));
 	stream_add_field(s, STR("Cache-Control"), STR("no-store"));
 	stream_add_field(s, STR("Vary"), STR("Accept"));
+	stream_add_field(s, STR("Content-Security-Policy"), str_of(policy));
 	if (copy) {
 		memcpy(copy, buf_head(&text), buf_len(&text));
 		stream_reply_text(s, 200,

@@ -152,6 +152,8 @@ static const struct {
 	COUNTER(sigpipes, 1),
 	COUNTER(accept_errors, 1),
 	COUNTER(refused, 1),
+	COUNTER(timed, 1),
+	COUNTER(timed_us, 1),
 #undef COUNTER
 };
 
@@ -179,6 +181,52 @@ void board_total(const struct board *b, struct board_slot *ret)
 		ret->accepting += board_get(s->accepting);
 		ret->turns += board_get(s->turns);
 	}
+}
+
+void board_take_sample(struct board *b)
+{
+	struct board_sample *s = &b->sample[b->nsamples % BOARD_SAMPLES];
+	struct board_slot t;
+
+	board_total(b, &t);
+	board_set(s->requests, t.requests);
+	board_set(s->timed, t.timed);
+	board_set(s->timed_us, t.timed_us);
+	board_set(s->bytes_sent, t.bytes_sent);
+	board_set(s->live, (uint64_t)t.live);
+	for (unsigned i = 0; i < BOARD_CLOSURES; i++)
+		board_set(s->closures[i], t.closures[i]);
+	__atomic_store_n(&b->nsamples, b->nsamples + 1, __ATOMIC_RELEASE);
+}
+
+/* Counters only grow; what a reader catches in the middle of a change must not look like a lot. */
+static uint64_t grown(const uint64_t *from, const uint64_t *to)
+{
+	uint64_t a = board_get(*from), b = board_get(*to);
+
+	return b > a ? b - a : 0;
+}
+
+bool board_interval(const struct board *b, unsigned back, struct board_sample *ret)
+{
+	uint64_t n = __atomic_load_n(&b->nsamples, __ATOMIC_ACQUIRE);
+	const struct board_sample *from, *to;
+
+	/* The oldest of the ring is the one that is written next. */
+	if (back + 2 > n || back + 2 > BOARD_SAMPLES)
+		return false;
+	to = &b->sample[(n - 1 - back) % BOARD_SAMPLES];
+	from = &b->sample[(n - 2 - back) % BOARD_SAMPLES];
+	*ret = (struct board_sample){
+		.requests = grown(&from->requests, &to->requests),
+		.timed = grown(&from->timed, &to->timed),
+		.timed_us = grown(&from->timed_us, &to->timed_us),
+		.bytes_sent = grown(&from->bytes_sent, &to->bytes_sent),
+		.live = board_get(to->live),
+	};
+	for (unsigned i = 0; i < BOARD_CLOSURES; i++)
+		ret->closures[i] = grown(&from->closures[i], &to->closures[i]);
+	return true;
 }
 
 static bool is_serving(const struct board_slot *s, uint32_t generation)

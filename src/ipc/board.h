@@ -15,6 +15,7 @@
 #include "base/str.h"
 
 enum { BOARD_TICK_MS = 1000, BOARD_STALE_MS = 2000 };
+enum { BOARD_SAMPLE_MS = 2000, BOARD_SAMPLES = 151 };
 enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6, BOARD_CODES = 48 };
 /* Listeners by name; the last one stands for all that came when the others were taken. */
 enum { BOARD_LISTENERS = 32, BOARD_LISTENER_NAME = 64 };
@@ -47,8 +48,15 @@ struct board_slot {
 	uint64_t closures[BOARD_CLOSURES]; /* by enum closure of tls/closing */
 	uint64_t sigpipes;
 	uint64_t accept_errors;
-	uint64_t refused; /* connections, before a handshake */
+	uint64_t refused;         /* connections, before a handshake */
+	uint64_t timed, timed_us; /* requests whose time was taken, and that time in all */
 } __attribute__((aligned(128)));
+
+/* Totals at one time; `live` is a gauge. */
+struct board_sample {
+	uint64_t requests, timed, timed_us, bytes_sent, live;
+	uint64_t closures[BOARD_CLOSURES];
+};
 
 struct board {
 	/* written by the master */
@@ -61,6 +69,8 @@ struct board {
 	uint32_t nslots;                                     /* slots from 0 that were ever used */
 	char listener[BOARD_LISTENERS][BOARD_LISTENER_NAME]; /* names; "": never used */
 	struct board_slot slot[BOARD_SLOTS];
+	uint64_t nsamples; /* ever taken; the ring has the last of them */
+	struct board_sample sample[BOARD_SAMPLES];
 };
 
 /* Shared by fork; NULL: `e`. Never freed before the process ends, but for tests. */
@@ -96,6 +106,11 @@ const char *board_closure_name(unsigned closure);
 
 /* Sums of all slots, as one slot; gauges are sums over holders, `state` and the like are zero. */
 void board_total(const struct board *b, struct board_slot *ret);
+/* Master: takes a sample, each BOARD_SAMPLE_MS. */
+void board_take_sample(struct board *b);
+/* What happened between two samples, `back` of them ago (0: the newest two); `live` as it was at
+ * the end. False: that long ago there was no sample. */
+bool board_interval(const struct board *b, unsigned back, struct board_sample *ret);
 /* max/mean of live connections over the serving workers of the serving generation; 1 when none. */
 double board_imbalance(const struct board *b);
 

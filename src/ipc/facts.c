@@ -123,3 +123,46 @@ void facts_write(struct json *j, const struct board *b, struct str openssl)
 	json_named(j, "closures_total", board_closure_name, t.closures, BOARD_CLOSURES);
 	json_uint(j, "sigpipe_total", t.sigpipes);
 }
+
+static unsigned intervals(const struct board *b)
+{
+	struct board_sample s;
+	unsigned n = 0;
+
+	while (board_interval(b, n, &s))
+		n++;
+	return n;
+}
+
+/* The values of the 64-bit member at `offset` of each interval. */
+static void json_intervals(struct json *j, const struct board *b, const char *key, size_t offset)
+{
+	struct board_sample s;
+
+	json_array_open(j, key);
+	for (unsigned i = intervals(b); i-- > 0 && board_interval(b, i, &s);) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)&s + offset, sizeof(value));
+		json_uint(j, NULL, value);
+	}
+	json_array_close(j);
+}
+
+void facts_write_history(struct json *j, const struct board *b)
+{
+	json_object_open(j, "history");
+	json_uint(j, "interval_ms", BOARD_SAMPLE_MS);
+	json_intervals(j, b, "requests", offsetof(struct board_sample, requests));
+	json_intervals(j, b, "timed", offsetof(struct board_sample, timed));
+	json_intervals(j, b, "timed_us", offsetof(struct board_sample, timed_us));
+	json_intervals(j, b, "bytes_sent", offsetof(struct board_sample, bytes_sent));
+	json_intervals(j, b, "connections_active", offsetof(struct board_sample, live));
+	json_object_open(j, "closures");
+	for (unsigned i = 0; i < BOARD_CLOSURES; i++)
+		if (board_closure_name(i))
+			json_intervals(j, b, board_closure_name(i),
+				offsetof(struct board_sample, closures) + i * sizeof(uint64_t));
+	json_object_close(j);
+	json_object_close(j);
+}

@@ -21,6 +21,9 @@ unsigned facts_slots(const struct board *b);
 int64_t facts_uptime(const struct board *b); /* seconds, never negative */
 /* "1.5 MiB", for people; returns dst, 16 bytes are enough. */
 const char *facts_format_bytes(uint64_t n, char *dst, size_t size);
+/* The last minutes as a member "history" of an open object: numbers of each interval, the oldest
+ * first. */
+void facts_write_history(struct json *j, const struct board *b);
 /* The members of an open object. `openssl`: the library's version. */
 void facts_write(struct json *j, const struct board *b, struct str openssl);
 

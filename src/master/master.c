@@ -15,6 +15,7 @@
 #include "master/answers.h"
 #include "master/delay.h"
 #include "master/events.h"
+#include "master/history.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/renewal.h"
@@ -40,6 +41,7 @@ struct master {
 	struct answers answers;
 	struct watchdog watchdog;
 	struct renewal renewal;
+	struct history history;
 	enum master_state state;
 	sd_event_source *rotation;
 	int64_t rotated_ms; /* when the newest ticket key was made */
@@ -311,6 +313,7 @@ int master_run(const struct master_options *o)
 		m.code = e.code;
 		goto out;
 	}
+	history_start(&m.history, m.event, m.reload.board);
 	renewal_init(&m.renewal, m.event, &m.reload, RENEWAL_PERIOD_MS);
 	ao.event = m.event;
 	answers_init(&m.answers, &ao);
@@ -321,6 +324,7 @@ int master_run(const struct master_options *o)
 		log_notice("stopped");
 out:
 	watchdog_stop(&m.watchdog);
+	history_stop(&m.history);
 	delay_stop(&m.rotation);
 	renewal_stop(&m.renewal);
 	reload_done(&m.reload);

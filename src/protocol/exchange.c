@@ -10,6 +10,7 @@
 #include "ipc/board.h"
 #include "protocol/report.h"
 
+enum { TIMED_EACH = 4 };
 enum { SPARE_MAX = 64 /* streams of a worker that wait for their next use */ };
 
 static void stream_free(struct stream *s)
@@ -64,7 +65,9 @@ struct stream *exchange_open(struct conn *c)
 	s->site = c->session.site;
 	s->number = ++c->requests;
 	s->wall_ms = clock_wall_ms();
-	s->started_us = env->timed ? clock_us_now() : 0;
+	/* All of them for an access log, else some for the plot of the status page. */
+	s->started_us =
+		env->timed || env->counters->requests % TIMED_EACH == 0 ? clock_us_now() : 0;
 	return s;
 }
 
@@ -128,6 +131,10 @@ void exchange_close(struct stream *s)
 
 	if (env->timed)
 		report_request(c, s);
+	if (s->started_us) {
+		board_add(env->counters->timed, 1);
+		board_add(env->counters->timed_us, (uint64_t)(clock_us_now() - s->started_us));
+	}
 	board_add(env->counters->requests, 1);
 	if (class > 0 && class < BOARD_STATUS_CLASSES)
 		board_add(env->counters->responses[class], 1);

@@ -74,7 +74,7 @@ static int read_all(int fd, const char *path, struct buf *b, struct err *e)
 		char *p = buf_reserve(b, READ_STEP);
 
 		if (!p)
-			return say(e, path, "is larger than 1 MiB, which no certificate or key is");
+			return say(e, path, "is larger than 1 MiB");
 		n = read(fd, p, READ_STEP);
 		if (n < 0 && errno == EINTR)
 			continue;

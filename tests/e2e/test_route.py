@@ -261,7 +261,7 @@ sites = (
             self.assertEqual(d.fetch("/x").body, b"<p>new")
             (d.dir / "404.html").unlink()
             d.reload()
-            d.log.wait(r"cannot read the error page \S+404.html: No such file")
+            d.log.wait(r"the error page \S+404.html cannot be read: No such file")
             self.assertEqual(d.fetch("/x").body, b"<p>new")
 
 

@@ -53,5 +53,5 @@ Test(pages, error_pages_that_cannot_be_read)
 		"error_pages = ( { status = 404; file = \"none.html\"; },\n"
 		"{ status = 500; file = \"/dev/zero\"; } ); } );");
 	cr_expect(conf_has_error(&t, 4, "none.html|No such file"), "%s", conf_findings(&t));
-	cr_expect(conf_has_error(&t, 5, "/dev/zero|no regular file"));
+	cr_expect(conf_has_error(&t, 5, "/dev/zero|not a regular file"));
 }

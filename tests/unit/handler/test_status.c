@@ -1,5 +1,6 @@
 /* The status page and its JSON. */
 #include <criterion/criterion.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,7 +119,11 @@ Test(status, an_idle_board_as_json)
 		"\"1xx\":0,\"2xx\":0,\"3xx\":0,\"4xx\":0,\"5xx\":0},"
 		"\"bytes_sent_total\":0,\"closures_total\":"
 		"{\"clean\":0,\"truncated\":0,\"reset\":0,"
-		"\"timeout\":0,\"local\":0},\"sigpipe_total\":0}\n",
+		"\"timeout\":0,\"local\":0},\"sigpipe_total\":0,"
+		"\"history\":{\"interval_ms\":2000,\"requests\":[],\"timed\":[],"
+		"\"timed_us\":[],\"bytes_sent\":[],\"connections_active\":[],"
+		"\"closures\":{\"clean\":[],\"truncated\":[],\"reset\":[],"
+		"\"timeout\":[],\"local\":[]}}}\n",
 		STR_ARG(stream_tls_library()));
 	cr_expect(str_eq(s->response.memory, str_of(expected)), STR_FMT "\n%s",
 		STR_ARG(s->response.memory), expected);
@@ -214,6 +219,7 @@ Test(status, the_page_renews_itself_and_needs_nothing)
 	cr_expect(str_has_prefix(page, STR("<!DOCTYPE html>\n")));
 	cr_expect(str_has_suffix(page, STR("</html>\n")));
 	cr_expect_null(memmem(page.p, page.n, "src=", 4));
+	cr_expect(strstr(field("Content-Security-Policy").p, "default-src 'none'"));
 	cr_expect_null(memmem(page.p, page.n, "http:", 5));
 }
 
@@ -257,4 +263,56 @@ Test(status, a_clock_that_was_set_back_is_no_negative_time)
 	board->started_wall = (uint64_t)clock_wall() + 3600;
 	serve("application/json");
 	expect_text("\"uptime_seconds\":0,");
+}
+
+/* 'sha256-...' of what stands between the two texts of the page. */
+static const char *digest_between(struct str page, const char *from, const char *to)
+{
+	static char text[80];
+	unsigned char hash[32];
+	const char *a = strstr(page.p, from) + strlen(from), *b = strstr(a, to);
+
+	cr_assert(EVP_Digest(a, (size_t)(b - a), hash, NULL, EVP_sha256(), NULL));
+	memcpy(text, "'sha256-", 8);
+	EVP_EncodeBlock((unsigned char *)text + 8, hash, sizeof(hash));
+	memcpy(text + strlen(text), "'", 2);
+	return text;
+}
+
+Test(status, its_policy_names_its_style_and_script)
+{
+	struct str policy;
+	char *page;
+
+	serve(NULL);
+	policy = field("Content-Security-Policy");
+	page = strndup(s->response.memory.p, s->response.memory.n);
+	for (int i = 0; i < 2; i++) {
+		const char *digest = digest_between(
+			str_of(page), i ? "<script>" : "<style>", i ? "</script>" : "</style>");
+
+		cr_expect(strstr(policy.p, digest), "expected %s in: %s", digest, policy.p);
+	}
+	free(page);
+}
+
+Test(status, plots_what_happened_between_samples)
+{
+	for (int i = 0; i < 3; i++) {
+		worker(4711)->requests += 300;
+		worker(4711)->closures[2] += 4;
+		worker(4711)->timed += 2;
+		worker(4711)->timed_us += 3000;
+		board_take_sample(board);
+	}
+	serve("application/json");
+	expect_text("\"history\":{\"interval_ms\":2000,\"requests\":[300,300]");
+	expect_text("\"timed_us\":[3000,3000]");
+	expect_text("\"truncated\":[4,4]");
+	arena_reset(&s->arena);
+	serve(NULL);
+	expect_text("Requests <span><b>150/s</b>");
+	expect_text("Time to answer <span><b>1.5 ms</b>");
+	expect_text(">truncated <b>2.0/s</b>");
+	expect_text("points=\"149,1.0 148,1.0 \"");
 }

@@ -299,3 +299,23 @@ Test(board, names_of_states)
 	cr_expect_str_eq(board_state_name(BOARD_SERVING), "serving");
 	cr_expect_str_eq(board_state_name(99), "unknown");
 }
+
+Test(board, keeps_the_last_samples)
+{
+	unsigned x = serving(1, 7);
+	struct board_sample s;
+
+	cr_expect_not(board_interval(b, 0, &s));
+	board_take_sample(b);
+	cr_expect_not(board_interval(b, 0, &s));
+	for (unsigned i = 1; i <= 2 * BOARD_SAMPLES; i++) {
+		b->slot[x].requests += i;
+		board_take_sample(b);
+	}
+	cr_assert(board_interval(b, 0, &s));
+	cr_expect_eq(s.requests, 2 * BOARD_SAMPLES);
+	cr_expect_eq(s.live, 7);
+	cr_assert(board_interval(b, BOARD_SAMPLES - 2, &s));
+	cr_expect_eq(s.requests, BOARD_SAMPLES + 2);
+	cr_expect_not(board_interval(b, BOARD_SAMPLES - 1, &s));
+}
