@@ -10,8 +10,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-peers lint bench crowd fuzz \
-	cover distcheck deb deps
+FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-peers lint bench bench-sites \
+	crowd fuzz cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
 ifeq ($(STAGE)$(if $(filter $(FETCHING),$(MAKECMDGOALS)),,no),)
@@ -186,7 +186,7 @@ fuzz: $(BUILD)/fuzz/fuzz/run_$(T)
 	$< -max_total_time=$(SECS) -dict=$(firstword $(wildcard tests/fuzz/dict/$(T).dict) tests/fuzz/dict/http.dict) -rss_limit_mb=1024 \
 		$(BUILD)/fuzz/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
 
-.PHONY: lint format format-check bench crowd demo
+.PHONY: lint format format-check bench bench-sites crowd demo
 lint: $(BUILD)/plain/liblatch.a
 	@LATCH_LIB=$< LATCH_CFLAGS=$(call quote,$(LANGUAGE) $(LIB_CFLAGS) $(WARNINGS)) CC="$(CC)" tests/lint/run
 format:
@@ -198,6 +198,9 @@ bench: $(BUILD)/plain/latchd $(BUILD)/plain/bench/loadgen
 # Thousands of idle and slow clients, and what a normal one sees.
 crowd: $(BUILD)/plain/latchd
 	tests/bench/crowd --latchd $< $(CROWD)
+# Ten thousand sites: how long a start and a reload take, and how much memory.
+bench-sites: $(BUILD)/plain/latchd $(BUILD)/plain/bench/makesites
+	tests/bench/sites --latchd $(BUILD)/plain/latchd --makesites $(BUILD)/plain/bench/makesites $(SITES)
 $(BUILD)/plain/bench/%: tests/bench/%.c $(BUILD)/plain/flags
 	@mkdir -p $(@D)
 	$(compile_plain) $(link_plain) -o $@ $< -lssl -lcrypto
