@@ -48,6 +48,9 @@ INSTALL ?= install
 
 programs := $(patsubst src/%.c,%,$(wildcard src/latchd.c src/latch.c))
 sources := $(wildcard src/*/*.c)
+ifndef HTTP2
+sources := $(filter-out src/http2/% src/protocol/h2%,$(sources))
+endif
 headers := $(wildcard src/*/*.h)
 unit_folders := $(sort $(patsubst tests/unit/%/,%,$(dir $(wildcard tests/unit/*/test_*.c))))
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -57,6 +60,7 @@ manuals := $(wildcard man/*.[158])
 
 LANGUAGE := -std=gnu17 -D_GNU_SOURCE -Isrc -DHAVE_LIBSYSTEMD=1 \
 	-DLATCH_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' $(if $(KEYLOG),-DLATCH_KEYLOG=1) \
+	$(if $(HTTP2),-DHAVE_NGHTTP2=1) \
 	$(if $(ZLIB),-DHAVE_ZLIB=1) $(if $(ZSTD),-DHAVE_ZSTD=1) $(if $(BROTLI),-DHAVE_BROTLI=1)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
 	-Wwrite-strings -Wvla -Wimplicit-fallthrough

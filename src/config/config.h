@@ -50,6 +50,7 @@ struct config_listener {
 	bool proxy_protocol;
 	struct sock_range *trusted;
 	size_t ntrusted;
+	bool http2;
 	/* opened: */
 	struct tls_sites *tls_sites; /* NULL on plain */
 	struct route_table routes;

@@ -233,7 +233,7 @@ static void build_listener(struct config *c, struct config_listener *l, struct f
 	for (size_t i = 0; i < c->nsites; i++)
 		if (config_site_is_on(&c->sites[i], l) && put_on(l, &c->sites[i]))
 			out_of_memory(f);
-	if (l->tls && tls_sites_finish(l->tls_sites, &e))
+	if (l->tls && tls_sites_finish(l->tls_sites, l->http2, &e))
 		findings_error(f, e.code, l->place.file, l->place.line,
 			"the listener \"%.60s\": %s", l->name, e.text);
 }

@@ -150,6 +150,7 @@ static void put_connections(struct page *p, const struct board *b, const struct 
 	single(p, METRIC_connections_active, t->live);
 	single(p, METRIC_accept_errors_total, t->accept_errors);
 	single(p, METRIC_connections_refused_total, t->refused);
+	single(p, METRIC_http2_floods_total, t->floods);
 	family(p, METRIC_accept_imbalance);
 	p->ok = p->ok &&
 		buf_appendf(&p->text, "latchd_accept_imbalance %.4f\n", board_imbalance(b));

@@ -152,6 +152,7 @@ static const struct {
 	COUNTER(sigpipes, 1),
 	COUNTER(accept_errors, 1),
 	COUNTER(refused, 1),
+	COUNTER(floods, 1),
 	COUNTER(timed, 1),
 	COUNTER(timed_us, 1),
 #undef COUNTER

@@ -49,6 +49,7 @@ struct board_slot {
 	uint64_t sigpipes;
 	uint64_t accept_errors;
 	uint64_t refused;         /* connections, before a handshake */
+	uint64_t floods;          /* HTTP/2 connections ended for the work they made */
 	uint64_t timed, timed_us; /* requests whose time was taken, and that time in all */
 } __attribute__((aligned(128)));
 

@@ -115,6 +115,7 @@ void facts_write(struct json *j, const struct board *b, struct str openssl)
 	json_uint(j, "connections_active", t.live);
 	json_uint(j, "accept_errors_total", t.accept_errors);
 	json_uint(j, "connections_refused_total", t.refused);
+	json_uint(j, "http2_floods_total", t.floods);
 	json_double(j, "accept_imbalance", board_imbalance(b));
 	json_handshakes(j, &t);
 	json_uint(j, "requests_total", t.requests);

@@ -13,6 +13,7 @@
 #include "protocol/exchange.h"
 #include "protocol/h1.h"
 #include "protocol/rate.h"
+#include "protocol/h2.h"
 #include "protocol/report.h"
 #include "tls/reason.h"
 
@@ -160,6 +161,13 @@ void conn_touch(struct conn *c)
 		timer_set(&c->env->loop->timers, &c->timer, rate_deadline(c, clock_ms() + span));
 }
 
+static void watch_for(struct conn *c, unsigned events)
+{
+	if (c->watch.events != events || !c->watch.added)
+		loop_watch(c->env->loop, &c->watch,
+			events); /* it can only fail to add, see conn_open() */
+}
+
 void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events)
 {
 	/* Waiting for a request and for the rest of its head have one deadline each, which bytes
@@ -174,9 +182,16 @@ void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsign
 	c->doing = doing;
 	if (!same_wait)
 		conn_touch(c);
-	if (c->watch.events != events || !c->watch.added)
-		loop_watch(c->env->loop, &c->watch,
-			events); /* it can only fail to add, see conn_open() */
+	watch_for(c, events);
+}
+
+void conn_await(struct conn *c, enum conn_state state, const char *doing, unsigned events,
+	int64_t deadline_ms)
+{
+	c->state = state;
+	c->doing = doing;
+	timer_set(&c->env->loop->timers, &c->timer, rate_deadline(c, deadline_ms));
+	watch_for(c, events);
 }
 
 static void count_handshake(struct conn *c)
@@ -213,6 +228,20 @@ static void handshake_ended(
 	conn_finish(c, how);
 }
 
+/* What the handshake agreed on. False: out of memory. */
+static bool choose_protocol(struct conn *c)
+{
+#ifdef HAVE_NGHTTP2
+	size_t n;
+	const char *alpn = session_alpn(&c->session, &n);
+
+	return !str_eq((struct str){ alpn, n }, STR("h2")) || h2_start(c);
+#else
+	(void)c;
+	return true;
+#endif
+}
+
 static void run_handshake(struct conn *c)
 {
 	switch (session_handshake(&c->session)) {
@@ -220,6 +249,10 @@ static void run_handshake(struct conn *c)
 		if (c->session.ssl)
 			count_handshake(c);
 		conn_enter(c, CONN_IDLE, "waiting for a request", c->watch.events);
+		if (!choose_protocol(c)) {
+			conn_finish(c, CLOSURE_LOCAL);
+			return;
+		}
 		c->protocol->run(
 			c, false); /* what came with the handshake's last bytes is in the session */
 		return;
@@ -430,12 +463,17 @@ void conn_close_idle(struct conn_env *env, int64_t idle_ms)
 
 	for (struct conn *c = env->all; c; c = next) {
 		next = c->next;
-		if (!is_silent(c, idle_ms))
-			continue;
-		if (c->state == CONN_PROXY || c->state == CONN_HANDSHAKE)
+		bool begun = c->state != CONN_PROXY && c->state != CONN_HANDSHAKE;
+
+		if (!is_silent(c, idle_ms)) {
+			if (begun && c->state != CONN_CLOSING)
+				c->protocol->drain(c);
+		} else if (!begun) {
 			conn_finish(c, CLOSURE_LOCAL);
-		else
+		} else {
+			c->protocol->goodbye(c);
 			conn_close(c);
+		}
 	}
 }
 
@@ -462,6 +500,7 @@ unsigned conn_shed_idle(struct conn_env *env)
 	for (unsigned i = 0; i < n; i++) {
 		if (kernel_has_input(idle[i]))
 			continue;
+		idle[i]->protocol->goodbye(idle[i]);
 		session_send_close(&idle[i]->session);
 		conn_finish(idle[i], CLOSURE_LOCAL);
 		shed++;
@@ -475,9 +514,11 @@ void conn_close_all(struct conn_env *env)
 
 	for (struct conn *c = env->all; c; c = next) {
 		next = c->next;
-		end_protocol(c);
-		if (c->state != CONN_CLOSING && c->session.handshaken)
+		if (c->state != CONN_CLOSING && c->session.handshaken) {
+			c->protocol->goodbye(c);
+			end_protocol(c);
 			session_send_close(&c->session);
+		}
 		conn_finish(c, CLOSURE_LOCAL);
 	}
 }

@@ -31,6 +31,7 @@ struct board;
 struct board_slot;
 struct filecache;
 struct sock_range;
+struct h2;
 struct ssl_ctx_st;
 struct tally;
 
@@ -46,6 +47,7 @@ struct conn_limits {
 	unsigned connections; /* a worker */
 	struct head_limits head;
 	int64_t body_size;
+	unsigned streams;                 /* of an HTTP/2 connection at a time */
 	uint64_t requests_per_connection; /* 0: no limit */
 	unsigned connections_per_address; /* of all workers of the generation; 0: no limit */
 	int64_t min_rate;                 /* bytes a second of a body or response; 0: any */
@@ -105,6 +107,11 @@ struct conn_protocol {
 	void (*run)(struct conn *c, bool readable);
 	/* The deadline of IDLE, HEADER, BODY or RESPONSE passed. It may be gone afterwards. */
 	void (*timeout)(struct conn *c);
+	/* The worker is draining, and the connection is busy; called every now and then. It may be
+	 * gone afterwards. */
+	void (*drain)(struct conn *c);
+	/* Writes the last words of a connection that is about to be closed; may flush nothing. */
+	void (*goodbye)(struct conn *c);
 	/* Nothing more will be said: frees what the driver keeps. Idempotent. */
 	void (*done)(struct conn *c);
 };
@@ -138,7 +145,10 @@ struct conn {
 	enum conn_state state;
 	const char *doing;
 	const struct conn_protocol *protocol;
-	struct conn_h1 h1;
+	union {
+		struct conn_h1 h1;
+		struct h2 *h2;
+	};
 	struct stream
 		*streams; /* requests being served, the last one first; HTTP/1.1: one or none */
 	bool timed_out;   /* a deadline of ours is why it ends */
@@ -170,6 +180,9 @@ void conn_close_all(struct conn_env *env);
 
 /* Moves to a state: arms its deadline and watches for `events`. */
 void conn_enter(struct conn *c, enum conn_state state, const char *doing, unsigned events);
+/* The same with a deadline of the driver's own. */
+void conn_await(struct conn *c, enum conn_state state, const char *doing, unsigned events,
+	int64_t deadline_ms);
 /* Progress within the state: its deadline starts anew. */
 void conn_touch(struct conn *c);
 /* Begins the end by tls/closing; the connection may be gone when this returns. */

@@ -71,7 +71,8 @@ struct stream *exchange_open(struct conn *c)
 	return s;
 }
 
-int exchange_understand(struct stream *s, struct http_error *error)
+/* Target, host and path of the parsed request, in the stream's own memory. */
+static int understand(struct stream *s, struct http_error *error)
 {
 	struct request *r = &s->request;
 	unsigned port;
@@ -106,6 +107,27 @@ bool exchange_route(struct stream *s)
 	return false;
 }
 
+int exchange_serve(struct stream *s, struct body_framing framing, struct http_error *error)
+{
+	struct conn *c = s->conn;
+	const struct request *r = &s->request;
+
+	if (understand(s, error))
+		return -1;
+	if (framing.kind == BODY_LENGTH && framing.length > (uint64_t)c->env->limits->body_size) {
+		*error = (struct http_error){ 413,
+			"the request body is larger than limits.body_size" };
+		return -1;
+	}
+	if (fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0 &&
+		!str_case_eq(fields_get(&r->fields, FIELD_EXPECT), STR("100-continue"))) {
+		*error = (struct http_error){ 417, NULL };
+		return -1;
+	}
+	exchange_route(s);
+	return 0;
+}
+
 /* Everything but the arena and what exchange_open() sets; the field table is cleared by count. */
 static void stream_clear(struct stream *s)
 {
@@ -114,7 +136,26 @@ static void stream_clear(struct stream *s)
 	s->path = s->host = (struct str){ NULL, 0 };
 	stream_discard_reply(s);
 	s->head_written = false;
+	s->driver = NULL;
 	s->sent = 0;
+}
+
+static void give_back(struct stream *s)
+{
+	struct conn_env *env = s->conn->env;
+
+	stream_clear(s);
+	arena_reset(&s->arena);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	if (env->nspare >= SPARE_MAX) {
+		stream_free(s);
+		return;
+	}
+	s->next = env->spare;
+	env->spare = s;
+	env->nspare++;
 }
 
 void exchange_count_bytes(struct conn *c)
@@ -142,16 +183,11 @@ void exchange_close(struct stream *s)
 		board_add(env->counters->codes[code], 1);
 	exchange_count_bytes(c);
 	c->content_sent += s->sent;
-	stream_clear(s);
-	arena_reset(&s->arena);
-	*s->link = s->next;
-	if (s->next)
-		s->next->link = s->link;
-	if (env->nspare >= SPARE_MAX) {
-		stream_free(s);
-		return;
-	}
-	s->next = env->spare;
-	env->spare = s;
-	env->nspare++;
+	give_back(s);
+}
+
+void exchange_drop(struct stream *s)
+{
+	s->conn->requests--;
+	give_back(s);
 }

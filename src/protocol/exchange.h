@@ -10,13 +10,15 @@ struct stream *exchange_next(struct conn_env *env);
 /* Makes it the first of the connection's; NULL: out of memory, which cannot be after
  * exchange_next(). */
 struct stream *exchange_open(struct conn *c);
-/* Target, host and path of the parsed request, in the stream's own memory. 0, or -1: what to answer
- * with. */
-int exchange_understand(struct stream *s, struct http_error *error);
+/* The request is parsed: understands its target and does exchange_route(). 0, or -1: what to answer
+ * instead; the reason may be NULL. */
+int exchange_serve(struct stream *s, struct body_framing framing, struct http_error *error);
 /* Lets the route answer. False: it has not yet; to be called again in the next turn. */
 bool exchange_route(struct stream *s);
 /* Writes the access line, counts, and gives the stream back. */
 void exchange_close(struct stream *s);
+/* Gives a stream back that never became a request. */
+void exchange_drop(struct stream *s);
 /* Brings what the connection has sent onto the board. */
 void exchange_count_bytes(struct conn *c);
 /* Frees the streams that are kept. */

@@ -253,15 +253,10 @@ static enum step serve(struct turn *t)
 	struct body_framing framing;
 	struct http_error error;
 
-	if (body_frame_request(r, &framing, &error) || exchange_understand(s, &error))
-		return reply_error(t, error.status, error.reason);
 	c->h1.keep_alive = asks_keep_alive(c, r);
-	if (framing.kind == BODY_LENGTH && framing.length > (uint64_t)c->env->limits->body_size)
-		return reply_error(t, 413, "the request body is larger than limits.body_size");
-	if (fields_has(&r->fields, FIELD_EXPECT) && r->version != HTTP_VERSION_1_0 &&
-		!str_case_eq(fields_get(&r->fields, FIELD_EXPECT), STR("100-continue")))
-		return reply_error(t, 417, NULL);
-	t->routed = !exchange_route(s);
+	if (body_frame_request(r, &framing, &error) || exchange_serve(s, framing, &error))
+		return reply_error(t, error.status, error.reason);
+	t->routed = s->response.status == 0;
 	if (framing.kind == BODY_NONE || (framing.kind == BODY_LENGTH && framing.length == 0)) {
 		c->state = CONN_RESPONSE;
 		return STEP_AGAIN;
@@ -444,4 +439,15 @@ void h1_init(struct conn *c)
 	buf_init(&c->h1.in, c->env->limits->head.size + SESSION_READ_MAX);
 }
 
-const struct conn_protocol h1_protocol = { h1_run, h1_timeout, h1_done };
+/* The next response says it (asks_keep_alive()). */
+static void h1_drain(struct conn *c)
+{
+	(void)c;
+}
+
+static void h1_goodbye(struct conn *c)
+{
+	(void)c;
+}
+
+const struct conn_protocol h1_protocol = { h1_run, h1_timeout, h1_drain, h1_goodbye, h1_done };

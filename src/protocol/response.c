@@ -33,6 +33,11 @@ static bool write_head(struct conn *c, struct buf *out)
 	return ok && head_write_end(out);
 }
 
+bool response_has_length(const struct stream *s)
+{
+	return wants_length(s->response.status);
+}
+
 uint64_t response_left(const struct stream *s)
 {
 	if (s->request.method == HTTP_METHOD_HEAD || !s->response.has_length ||
@@ -41,8 +46,7 @@ uint64_t response_left(const struct stream *s)
 	return s->response.length - s->sent;
 }
 
-/* At most n bytes of content to p; -1: the source broke. */
-static ssize_t take_content(struct stream *s, char *p, size_t n)
+ssize_t response_take(struct stream *s, char *p, size_t n)
 {
 	struct response *r = &s->response;
 	size_t done = 0;
@@ -78,7 +82,7 @@ enum io_status response_produce(struct conn *c, size_t room)
 	n = room > out.end ? room - out.end : 0;
 	if (n > left)
 		n = (size_t)left;
-	if (n > 0 && take_content(s, out.data + out.end, n) < 0) {
+	if (n > 0 && response_take(s, out.data + out.end, n) < 0) {
 		report_peer(c, LOG_LEVEL_ERROR,
 			"the content ended before its length: the response is cut");
 		return IO_EOF;

@@ -6,6 +6,10 @@
 
 /* Content bytes that are still to come. */
 uint64_t response_left(const struct stream *s);
+/* At most n bytes of content to p, of what is left: exactly n, or -1: it broke off. */
+ssize_t response_take(struct stream *s, char *p, size_t n);
+/* Does the head say how long the content is? */
+bool response_has_length(const struct stream *s);
 /* Bytes of head and content for which the session has room, with the overhead of their records. */
 size_t response_room(const struct conn *c);
 /* Writes the head, if it is not written yet, and content, up to `room` bytes (of response_room(),

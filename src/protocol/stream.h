@@ -64,6 +64,7 @@ struct stream_peer {
 struct stream {
 	struct conn *conn;
 	struct stream *next, **link; /* in conn->streams */
+	void *driver;                /* what the protocol keeps of it, in the arena */
 	struct arena arena;
 	struct request request;
 	struct target target;

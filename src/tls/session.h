@@ -64,6 +64,7 @@ struct session {
 	uint8_t recvs_left; /* of the running call, so that no peer keeps it for itself */
 	int16_t alert_sent; /* the fatal alert that we sent, -1: none */
 	bool has_site;      /* tls/sites chose */
+	bool offers_h2;     /* and HTTP/2 may be chosen */
 	void *site;         /* what it chose; borrowed */
 	struct tls_peer *peer;        /* a server's: the client's certificate; NULL: it gave none */
 	uint64_t bytes_in, bytes_out; /* of the socket */

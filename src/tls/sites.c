@@ -26,10 +26,12 @@ struct tls_sites {
 	struct choice *choices;
 	struct choice *otherwise; /* one of `choices`; NULL: no default */
 	SSL_CTX *entry;           /* a reference of ours */
+	bool http2;
 };
 
-/* In wire format, ours first. */
-static const unsigned char protocols[] = "\x08http/1.1";
+/* In wire format, the preferred one first. */
+static const unsigned char protocols[] = "\x02h2\x08http/1.1";
+enum { H2_LENGTH = 3 };
 
 struct tls_sites *tls_sites_new(void)
 {
@@ -63,14 +65,31 @@ void tls_sites_free(struct tls_sites *t)
 	free(t);
 }
 
+/* RFC 9113 section 9.2.2: in TLS 1.2 only with an ephemeral key exchange and AEAD. OpenSSL has
+ * chosen the cipher suite when it asks for the protocol. */
+static bool may_speak_h2(SSL *ssl)
+{
+	const struct session *s = bio_session(ssl);
+	const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
+
+	if (!s || !s->offers_h2)
+		return false;
+	if (SSL_version(ssl) >= TLS1_3_VERSION)
+		return true;
+	return cipher && SSL_CIPHER_is_aead(cipher) &&
+	       (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_ecdhe ||
+		       SSL_CIPHER_get_kx_nid(cipher) == NID_kx_dhe);
+}
+
 static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
 	const unsigned char *offered, unsigned n, void *arg)
 {
 	unsigned char *chosen = NULL;
+	size_t skip = may_speak_h2(ssl) ? 0 : H2_LENGTH;
 
-	(void)ssl, (void)arg;
-	if (SSL_select_next_proto(&chosen, ret_n, protocols, sizeof(protocols) - 1, offered, n) !=
-		OPENSSL_NPN_NEGOTIATED)
+	(void)arg;
+	if (SSL_select_next_proto(&chosen, ret_n, protocols + skip,
+		    (unsigned)(sizeof(protocols) - 1 - skip), offered, n) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*ret = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -190,17 +209,19 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	if (s) {
 		s->site = c->site;
 		s->has_site = true;
+		s->offers_h2 = t->http2;
 	}
 	return switch_to(ssl, c->ctx, alert);
 }
 
 /* A connection starts on the context that it most probably ends on: switching costs. A context that
  * is another table's entry already cannot be ours too, for the callback has one argument. */
-int tls_sites_finish(struct tls_sites *t, struct err *e)
+int tls_sites_finish(struct tls_sites *t, bool http2, struct err *e)
 {
 	struct choice *first = t->otherwise ? t->otherwise : t->choices;
 
 	assert(!t->entry);
+	t->http2 = http2;
 	if (!first)
 		return err_set(e, ERR_CONFIG, "a TLS listener without a site");
 	struct attachment *a = attach_get(first->ctx);

@@ -21,10 +21,11 @@ int tls_sites_add(struct tls_sites *t, struct str name, struct ssl_ctx_st *ctx, 
 /* For names that none has, and for clients without a name. 0, or -1: out of memory. */
 int tls_sites_set_default(struct tls_sites *t, struct ssl_ctx_st *ctx, void *site);
 /* Makes the context that session_open() takes for a connection on this listener; owned by the
- * table. Call once, after the last add. ALPN: http/1.1 (h2 with the HTTP/2 issue); a client that
- * offers only others gets the alert no_application_protocol; a name nobody has and no default:
- * unrecognized_name, and session_sni() tells the name. */
-int tls_sites_finish(struct tls_sites *t, struct err *e);
+ * table. Call once, after the last add. ALPN: h2, where `http2` is set and the cipher suite is one
+ * that RFC 9113 section 9.2.2 allows, else http/1.1; a client that offers only others gets the
+ * alert no_application_protocol; a name nobody has and no default: unrecognized_name, and
+ * session_sni() tells the name. */
+int tls_sites_finish(struct tls_sites *t, bool http2, struct err *e);
 struct ssl_ctx_st *tls_sites_context(const struct tls_sites *t);
 
 #endif

@@ -463,6 +463,7 @@ def curl(*args, input=None):
         [
             "curl",
             "-sS",
+            "--http1.1",  # unless the test says otherwise
             "--max-time",
             str(PATIENCE * 3),
             "--cacert",

@@ -117,6 +117,7 @@ class Metrics(TestCase):
             "latchd_last_reload_success": "gauge", "latchd_connections_total": "counter",
             "latchd_connections_active": "gauge", "latchd_accept_errors_total": "counter",
             "latchd_connections_refused_total": "counter",
+            "latchd_http2_floods_total": "counter",
             "latchd_accept_imbalance": "gauge", "latchd_handshakes_total": "counter",
             "latchd_requests_total": "counter", "latchd_bytes_sent_total": "counter",
             "latchd_closures_total": "counter", "latchd_sigpipe_total": "counter",

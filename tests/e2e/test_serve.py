@@ -368,7 +368,7 @@ class Tls(TestCase):
 
     def test_alpn(self):
         with self.d.peer(alpn=["h2", "http/1.1"]) as p:
-            self.assertEqual(p.tls.selected_alpn_protocol(), "http/1.1")
+            self.assertEqual(p.tls.selected_alpn_protocol(), "h2")
         with self.assertRaisesRegex(ssl.SSLError, "(?i)no.application.protocol"):
             self.d.peer(alpn=["imap"])
 

@@ -197,7 +197,6 @@ Test(read, directives_of_later_issues_are_unknown)
 		"tls = { session_cache = \"0\"; };",
 		"tls = { ktls = \"off\"; };",
 		"tls = { tickets = { secret_file = \"\"; }; };",
-		"listeners = ( { address = \"*:1\"; http2 = true; } );",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

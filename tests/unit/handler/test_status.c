@@ -112,6 +112,7 @@ Test(status, an_idle_board_as_json)
 		"\"last_reload_success\":true,"
 		"\"connections_total\":0,\"connections_active\":0,\"accept_errors_total\":0,"
 		"\"connections_refused_total\":0,"
+		"\"http2_floods_total\":0,"
 		"\"accept_imbalance\":1,"
 		"\"handshakes_total\":{\"full\":{\"1.2\":0,\"1.3\":0},"
 		"\"resumed\":{\"1.2\":0,\"1.3\":0},\"failed\":0},"

@@ -26,7 +26,7 @@ static struct loop loop;
 static struct conn_env env;
 static struct board *board;
 static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
-static struct conn_limits limits = { .connections = 10, .head = { 1024, 20 }, .body_size = 100 };
+static struct conn_limits limits = { .head = { 1024, 20 }, .body_size = 100 };
 static struct closing_policy policy = { CLOSING_LENIENT, 500 };
 static struct conn_listener listener = { .name = "test", .policy = &policy };
 static SSL_CTX *client;

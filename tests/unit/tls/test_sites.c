@@ -12,12 +12,14 @@ static int a_site, b_site; /* only their addresses matter */
 struct table {
 	struct tls_sites *sites;
 	SSL_CTX *a, *b; /* ECDSA, RSA: the cipher tells which context was chosen */
+	bool http2;
 };
 
 static void table_start(struct table *t, struct ticket_ring *ring)
 {
 	t->a = server_context("ecdsa", NULL, ring);
 	t->b = server_context("rsa", NULL, ring);
+	t->http2 = false;
 	t->sites = tls_sites_new();
 	cr_assert_not_null(t->sites);
 	cr_assert_eq(tls_sites_add(t->sites, STR("a.example"), t->a, &a_site), 0);
@@ -29,7 +31,7 @@ static void table_finish(struct table *t)
 {
 	struct err e;
 
-	cr_assert_eq(tls_sites_finish(t->sites, &e), 0);
+	cr_assert_eq(tls_sites_finish(t->sites, t->http2, &e), 0);
 	cr_assert_not_null(tls_sites_context(t->sites));
 }
 
@@ -169,7 +171,7 @@ Test(sites, an_empty_table_is_an_error)
 	struct tls_sites *t = tls_sites_new();
 	struct err e = { 0 };
 
-	cr_expect_eq(tls_sites_finish(t, &e), -1);
+	cr_expect_eq(tls_sites_finish(t, true, &e), -1);
 	cr_expect_eq(e.code, ERR_CONFIG);
 	tls_sites_free(t);
 	tls_sites_free(NULL);
@@ -196,10 +198,48 @@ Test(sites, alpn)
 	table_stop(&t);
 }
 
+/* RFC 9113 section 9.2. */
+Test(sites, alpn_with_http2)
+{
+	struct table t;
+
+	table_start(&t, NULL);
+	t.http2 = true;
+	table_finish(&t);
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+		struct outcome o = visit(&t, "a.example", "\x08http/1.1\x02h2", version);
+
+		cr_expect_eq(o.status, IO_OK);
+		cr_expect_str_eq(o.alpn, "h2", "ours is preferred");
+		o = visit(&t, "a.example", "\x08http/1.1", version);
+		cr_expect_str_eq(o.alpn, "http/1.1");
+	}
+	table_stop(&t);
+}
+
+/* A cipher suite of RFC 9113's list of prohibited ones. */
+Test(sites, no_http2_on_a_weak_cipher_suite)
+{
+	struct table t = { .http2 = true, .a = server_context("ecdsa", "1.2", NULL) };
+
+	cr_assert_eq(SSL_CTX_set_cipher_list(t.a, "ECDHE-ECDSA-AES128-SHA256"), 1);
+	t.sites = tls_sites_new();
+	cr_assert_eq(tls_sites_add(t.sites, STR("a.example"), t.a, &a_site), 0);
+	table_finish(&t);
+	struct outcome o = visit(&t, "a.example", "\x02h2\x08http/1.1", TLS1_2_VERSION);
+	cr_expect_eq(o.status, IO_OK);
+	cr_expect_str_eq(o.alpn, "http/1.1");
+	o = visit(&t, "a.example", "\x02h2", TLS1_2_VERSION);
+	cr_expect_eq(o.status, IO_FAIL);
+	cr_expect_eq(o.reason.alert, SSL_AD_NO_APPLICATION_PROTOCOL);
+	tls_sites_free(t.sites);
+	tls_context_free(t.a);
+}
+
 /* Two listeners, the same contexts, but the names mean different sites. */
 Test(sites, a_context_in_two_tables)
 {
-	struct table t, u;
+	struct table t, u = { .http2 = false };
 
 	table_start(&t, NULL);
 	u.a = t.a;
@@ -230,7 +270,7 @@ Test(sites, a_context_in_three_tables)
 	for (int i = 0; i < 3; i++) {
 		sites[i] = tls_sites_new();
 		cr_assert_eq(tls_sites_add(sites[i], STR("a.example"), t.a, &a_site), 0);
-		cr_assert_eq(tls_sites_finish(sites[i], NULL), 0);
+		cr_assert_eq(tls_sites_finish(sites[i], false, NULL), 0);
 	}
 	for (int i = 0; i < 3; i++) {
 		t.sites = sites[i];
@@ -246,7 +286,7 @@ Test(sites, a_context_in_three_tables)
 /* A second ClientHello, after a HelloRetryRequest, comes to the same table. */
 Test(sites, hello_retry_keeps_the_choice)
 {
-	struct table t, u;
+	struct table t, u = { .http2 = false };
 	SSL_CTX *peer = peer_context(TLS1_3_VERSION);
 	struct peers p;
 

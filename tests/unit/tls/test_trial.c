@@ -49,7 +49,7 @@ static void serve(struct tls_options *o, const char *first, const char *second)
 	context = tls_context_new_server(o, pairs, n, "x", 1, NULL, &e);
 	cr_assert_not_null(context, "%s", e.text);
 	cr_assert_eq(tls_sites_add(sites, STR("localhost"), context, &here), 0);
-	cr_assert_eq(tls_sites_finish(sites, &e), 0);
+	cr_assert_eq(tls_sites_finish(sites, true, &e), 0);
 }
 
 Test(trial, a_good_certificate_passes)

@@ -1,0 +1,309 @@
+/* Requests and responses of HTTP/2: what http2/session tells becomes a stream, the route answers
+ * it, and content is pulled as the peer's windows allow. Requests are answered when they are whole,
+ * as in HTTP/1.1; their content is counted and dropped. It never touches the socket. */
+#include "protocol/h2_streams.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "http/body.h"
+#include "protocol/exchange.h"
+#include "protocol/report.h"
+#include "protocol/response.h"
+
+static struct h2_stream *of(struct stream *s)
+{
+	return s->driver;
+}
+
+/* ---- responses -------------------------------------------------------------- */
+
+static bool add_line(struct http2_head *head, struct arena *a, struct str name, struct str value)
+{
+	char *lower = arena_alloc(a, name.n);
+
+	if (!lower || !http_is_token(name) || !http_is_field_value(value))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		lower[i] = (char)str_lower((unsigned char)name.p[i]);
+	return http2_head_add(head, (struct str){ lower, name.n }, value);
+}
+
+static struct str digits(struct arena *a, uint64_t value)
+{
+	char text[20];
+	size_t at = sizeof text;
+
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	return (struct str){ arena_strdup(a, (struct str){ text + at, sizeof text - at }),
+		sizeof text - at };
+}
+
+/* The same fields as in HTTP/1.1, but for those of the connection. */
+static bool make_head(struct stream *s, struct http2_head *head)
+{
+	struct response *r = &s->response;
+	struct str status = digits(&s->arena, (unsigned)r->status), length;
+	size_t size = 0;
+	bool ok = status.p && http2_head_add(head, STR(":status"), status) &&
+		  http2_head_add(head, STR("date"), clock_http_date()) &&
+		  http2_head_add(head, STR("server"), STR("latchd"));
+
+	for (unsigned i = 0; ok && i < r->nfields; i++) {
+		size += r->field[i].name.n + r->field[i].value.n;
+		ok = add_line(head, &s->arena, r->field[i].name, r->field[i].value);
+	}
+	if (ok && response_has_length(s)) {
+		length = digits(&s->arena, r->has_length ? r->length : 0);
+		ok = length.p && http2_head_add(head, STR("content-length"), length);
+	}
+	return ok && size < CONN_HEAD_MAX;
+}
+
+/* The response is complete: to http2/session with it. */
+static void respond(struct h2_stream *h)
+{
+	struct stream *s = h->stream;
+	struct http2_head head = { .n = 0 };
+
+	h->answered = true;
+	h->moved_ms = clock_ms();
+	if (!make_head(s, &head)) {
+		report_peer(s->conn, LOG_LEVEL_INFO, "the head of the response is too large");
+		stream_discard_reply(s);
+		stream_reply_error(s, 500);
+		head.n = 0;
+		if (!make_head(s, &head))
+			head.n = 0;
+	}
+	s->head_written = true;
+	if (head.n == 0 ||
+		!http2_respond(s->conn->h2->http2, &h->http2, &head, response_left(s) > 0))
+		http2_reset(s->conn->h2->http2, &h->http2, HTTP2_INTERNAL_ERROR);
+}
+
+/* What is still to come of the request is of no use. */
+static void respond_early(struct h2_stream *h)
+{
+	h->cut = true;
+	h->stream->conn->h2->cuts++;
+	respond(h);
+}
+
+static void respond_error(struct h2_stream *h, int status, const char *reason)
+{
+	if (reason)
+		report_peer(h->stream->conn, LOG_LEVEL_INFO, reason);
+	stream_discard_reply(h->stream);
+	stream_reply_error(h->stream, status);
+	respond_early(h);
+}
+
+static ssize_t on_read(void *owner, struct http2_stream *hs, char *p, size_t n, bool *ret_last)
+{
+	struct h2_stream *h = (struct h2_stream *)hs;
+	struct stream *s = h->stream;
+	uint64_t left = response_left(s);
+
+	(void)owner;
+	if (n > left)
+		n = (size_t)left;
+	if (response_take(s, p, n) < 0) {
+		report_peer(s->conn, LOG_LEVEL_ERROR,
+			"the content ended before its length: the stream is reset");
+		return -1;
+	}
+	s->sent += n;
+	h->moved_ms = clock_ms();
+	*ret_last = n == left;
+	return (ssize_t)n;
+}
+
+/* ---- requests --------------------------------------------------------------- */
+
+static struct http2_stream *on_open(void *owner, int32_t id)
+{
+	struct conn *c = owner;
+	struct stream *s = exchange_open(c);
+	struct h2_stream *h = s ? arena_alloc(&s->arena, sizeof *h) : NULL;
+
+	if (!h) {
+		if (s)
+			exchange_drop(s);
+		return NULL;
+	}
+	*h = (struct h2_stream){ .stream = s, .moved_ms = clock_ms() };
+	h->http2.fields = &s->request.fields;
+	h->http2.arena = &s->arena;
+	s->request.version = HTTP_VERSION_2;
+	s->number = (uint64_t)id;
+	s->driver = h;
+	return &h->http2;
+}
+
+static bool is_same_host(struct str a, struct str b)
+{
+	struct str host_a, host_b;
+	unsigned port_a, port_b;
+
+	return str_case_eq(a, b) ||
+	       (uri_split_authority(a, &host_a, &port_a) &&
+		       uri_split_authority(b, &host_b, &port_b) && str_case_eq(host_a, host_b) &&
+		       (port_a ? port_a : 443) == (port_b ? port_b : 443));
+}
+
+/* Pseudo-header fields -> request (RFC 9113 section 8.3.1); -1: malformed. */
+static int take_request(struct h2_stream *h, struct http_error *error)
+{
+	const struct http2_stream *hs = &h->http2;
+	struct request *r = &h->stream->request;
+	struct str host = fields_get(&r->fields, FIELD_HOST);
+	const char *why = NULL;
+
+	r->method_text = hs->method;
+	r->method = http_method_of(hs->method);
+	r->target = r->method == HTTP_METHOD_CONNECT ? hs->authority : hs->path;
+	r->authority = hs->authority.p ? hs->authority : host;
+	if (r->authority.n == 0)
+		why = "neither :authority nor Host";
+	else if (r->fields.count[FIELD_HOST] > 1)
+		why = "more than one Host field";
+	else if (host.p && !is_same_host(host, r->authority))
+		why = "Host is not :authority";
+	else if (hs->scheme.p && !str_eq(hs->scheme, STR("https")) &&
+		 !str_eq(hs->scheme, STR("http")))
+		why = "unsupported scheme";
+	else if (!r->target.p)
+		why = "no :path";
+	*error = (struct http_error){ 400, why };
+	return why ? -1 : 0;
+}
+
+static void on_head(void *owner, struct http2_stream *hs, bool ended)
+{
+	struct conn *c = owner;
+	struct h2_stream *h = (struct h2_stream *)hs;
+	struct body_framing framing = { .kind = BODY_NONE };
+	struct http_error error;
+	struct stream *s = h->stream;
+
+	h->asked = true;
+	h->moved_ms = clock_ms();
+	c->state = CONN_RESPONSE;
+	if (hs->too_large)
+		error = (struct http_error){ 431, "header section too large" };
+	if (hs->too_large || take_request(h, &error) ||
+		body_frame_request(&s->request, &framing, &error) ||
+		exchange_serve(s, framing, &error)) {
+		respond_error(h, error.status, error.reason);
+		return;
+	}
+	if (ended) {
+		respond(h);
+	} else if (fields_has(&s->request.fields, FIELD_EXPECT)) {
+		if (s->response.status >= 400)
+			respond_early(h);
+		else
+			http2_interim(c->h2->http2, hs, STR("100"));
+	}
+}
+
+static void on_data(void *owner, struct http2_stream *hs, const char *p, size_t n)
+{
+	struct conn *c = owner;
+	struct h2_stream *h = (struct h2_stream *)hs;
+
+	(void)p;
+	h->received += n;
+	if (h->answered)
+		return;
+	h->moved_ms = clock_ms();
+	if (h->received > (uint64_t)c->env->limits->body_size)
+		respond_error(h, 413, "the request body is larger than limits.body_size");
+}
+
+static void on_end(void *owner, struct http2_stream *hs)
+{
+	struct h2_stream *h = (struct h2_stream *)hs;
+
+	(void)owner;
+	if (!h->answered)
+		respond(h);
+}
+
+static void on_close(void *owner, struct http2_stream *hs, uint32_t code)
+{
+	struct conn *c = owner;
+	struct h2_stream *h = (struct h2_stream *)hs;
+
+	(void)code;
+	if (h->cut)
+		c->h2->cuts--;
+	if (h->asked)
+		exchange_close(h->stream);
+	else
+		exchange_drop(h->stream);
+}
+
+const struct http2_events h2_streams_events = { on_open, on_head, on_data, on_end, on_close,
+	on_read };
+
+/* ---- ends ------------------------------------------------------------------- */
+
+void h2_streams_cut(struct conn *c)
+{
+	for (struct stream *s = c->streams; s && c->h2->cuts > 0; s = s->next) {
+		struct h2_stream *h = of(s);
+
+		if (!h->cut || h->http2.promised)
+			continue;
+		h->cut = false;
+		c->h2->cuts--;
+		http2_reset(c->h2->http2, &h->http2, HTTP2_NO_ERROR);
+	}
+}
+
+static int64_t deadline_of_stream(const struct conn *c, const struct h2_stream *h)
+{
+	const struct conn_timeouts *t = c->env->timeouts;
+
+	if (h->answered)
+		return h->moved_ms + t->write_ms;
+	return h->moved_ms + (h->asked ? t->body_ms : t->header_ms);
+}
+
+int64_t h2_streams_deadline(const struct conn *c, bool *ret_answered)
+{
+	int64_t at = INT64_MAX;
+
+	*ret_answered = false;
+
+	for (struct stream *s = c->streams; s; s = s->next) {
+		int64_t of_stream = deadline_of_stream(c, of(s));
+
+		at = of_stream < at ? of_stream : at;
+		*ret_answered |= of(s)->answered;
+	}
+	return at;
+}
+
+void h2_streams_expire(struct conn *c, bool slow)
+{
+	for (struct stream *s = c->streams; s; s = s->next) {
+		struct h2_stream *h = of(s);
+
+		if (clock_ms() < deadline_of_stream(c, h) && (!slow || h->answered))
+			continue;
+		h->moved_ms = clock_ms();
+		if (h->answered) {
+			report_peer(c, LOG_LEVEL_INFO,
+				"the peer took nothing of a stream within timeouts.write");
+			http2_reset(c->h2->http2, &h->http2, HTTP2_CANCEL);
+		} else if (h->asked) {
+			respond_error(h, 408, "the request did not come within its deadline");
+		}
+	}
+}
