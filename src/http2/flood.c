@@ -21,7 +21,6 @@ static int cost_of(unsigned type)
 	switch (type) {
 	case HEADERS:
 	case PUSH_PROMISE:
-	case GOAWAY:
 		return 0;
 	case RST_STREAM:
 		return FLOOD_RESET;

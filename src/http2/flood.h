@@ -12,12 +12,12 @@
  * DATA, a CONTINUATION, an unknown one. */
 enum {
 	FLOOD_FRAME = 4,
-	FLOOD_RESET = 12,     /* a stream that was ended before its time, by either side */
-	FLOOD_REPLY = 8,      /* what a response that was taken whole pays */
-	FLOOD_KIB = 4,        /* what a KiB of content pays */
-	FLOOD_SECOND = 40,    /* what a second pays */
-	FLOOD_MOST = 4 * 800, /* debt that ends the connection */
-	FLOOD_BLOCK_MOST = 16 /* CONTINUATION frames of one header block */
+	FLOOD_RESET = 20,      /* a stream that was ended before its time, by either side */
+	FLOOD_REPLY = 16,      /* what a response that was taken whole pays */
+	FLOOD_KIB = 4,         /* what a KiB of content pays */
+	FLOOD_SECOND = 40,     /* what a second pays */
+	FLOOD_MOST = 4 * 1500, /* debt that ends the connection */
+	FLOOD_BLOCK_MOST = 16  /* CONTINUATION frames of one header block */
 };
 
 /* Where in the byte stream a reader of frame heads is. */

@@ -21,6 +21,8 @@ enum {
 	SETTINGS_MOST = 16, /* entries of one frame of the peer */
 };
 
+#define FLOODED "the peer floods the connection"
+
 struct http2 {
 	nghttp2_session *session;
 	const struct http2_events *events;
@@ -246,8 +248,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 	} else if (frame->hd.type == NGHTTP2_GOAWAY &&
 		   frame->goaway.error_code != NGHTTP2_NO_ERROR && !h->reason) {
 		h->flooded |= frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM;
-		h->reason = h->complaint ? h->complaint
-					 : nghttp2_http2_strerror(frame->goaway.error_code);
+		h->reason = h->flooded     ? FLOODED
+			    : h->complaint ? h->complaint
+					   : nghttp2_http2_strerror(frame->goaway.error_code);
 	}
 	return 0;
 }
@@ -395,7 +398,7 @@ static void fail(struct http2 *h, ssize_t error)
 		http2_terminate(h, h->verdict, h->complaint);
 	} else if (error == NGHTTP2_ERR_FLOODED || error == NGHTTP2_ERR_TOO_MANY_SETTINGS ||
 		   error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
-		http2_terminate(h, HTTP2_ENHANCE_YOUR_CALM, "the peer floods the connection");
+		http2_terminate(h, HTTP2_ENHANCE_YOUR_CALM, FLOODED);
 	} else if (error == NGHTTP2_ERR_NOMEM) {
 		h->broken = true;
 		http2_terminate(h, HTTP2_INTERNAL_ERROR, nghttp2_strerror((int)error));
