@@ -194,13 +194,16 @@ static void finish_turn(struct turn *t, enum step step)
 {
 	struct conn *c = t->c;
 	enum io_status status = IO_WANT_WRITE;
+	unsigned events = LOOP_WRITE;
 
 	if (buf_len(&c->session.pending) == 0)
 		status = session_flush(&c->session);
-	if (status == IO_OK && step == STEP_WRITE)
+	if (status == IO_OK)
+		events |= LOOP_READ; /* if it goes on, it is for the sake of others */
+	if (status == IO_OK && (step == STEP_WRITE || c->h2->waiting > 0))
 		status = IO_WANT_WRITE;
 	if (status == IO_WANT_WRITE)
-		conn_enter(c, CONN_RESPONSE, "sending responses", LOOP_WRITE);
+		conn_enter(c, CONN_RESPONSE, "sending responses", events);
 	else if (status != IO_OK)
 		conn_abort(c, status);
 	else if (c->h2->peer_ended || http2_is_over(c->h2->http2))
@@ -223,6 +226,7 @@ static void h2_run(struct conn *c, bool readable)
 			return;
 		}
 	}
+	h2_streams_route(c);
 	step = run_steps(&t);
 	if (step == STEP_GONE)
 		return;

@@ -182,6 +182,34 @@ static int take_request(struct h2_stream *h, struct http_error *error)
 	return why ? -1 : 0;
 }
 
+/* The request is whole. */
+static void complete(struct h2_stream *h)
+{
+	if (h->stream->response.status) {
+		respond(h);
+		return;
+	}
+	h->waiting = true;
+	h->stream->conn->h2->waiting++;
+}
+
+void h2_streams_route(struct conn *c)
+{
+	struct h2_stream *oldest = NULL;
+
+	for (struct stream *s = c->streams; s && c->h2->waiting > 0; s = s->next)
+		if (of(s)->waiting)
+			oldest = of(s);
+	if (!oldest)
+		return;
+	oldest->moved_ms = clock_ms();
+	if (!exchange_route(oldest->stream))
+		return;
+	oldest->waiting = false;
+	c->h2->waiting--;
+	respond(oldest);
+}
+
 static void on_head(void *owner, struct http2_stream *hs, bool ended)
 {
 	struct conn *c = owner;
@@ -202,7 +230,7 @@ static void on_head(void *owner, struct http2_stream *hs, bool ended)
 		return;
 	}
 	if (ended) {
-		respond(h);
+		complete(h);
 	} else if (fields_has(&s->request.fields, FIELD_EXPECT)) {
 		if (s->response.status >= 400)
 			respond_early(h);
@@ -231,7 +259,7 @@ static void on_end(void *owner, struct http2_stream *hs)
 
 	(void)owner;
 	if (!h->answered)
-		respond(h);
+		complete(h);
 }
 
 static void on_close(void *owner, struct http2_stream *hs, uint32_t code)
@@ -240,8 +268,8 @@ static void on_close(void *owner, struct http2_stream *hs, uint32_t code)
 	struct h2_stream *h = (struct h2_stream *)hs;
 
 	(void)code;
-	if (h->cut)
-		c->h2->cuts--;
+	c->h2->cuts -= h->cut;
+	c->h2->waiting -= h->waiting;
 	if (h->asked)
 		exchange_close(h->stream);
 	else
@@ -270,6 +298,8 @@ static int64_t deadline_of_stream(const struct conn *c, const struct h2_stream *
 {
 	const struct conn_timeouts *t = c->env->timeouts;
 
+	if (h->waiting)
+		return INT64_MAX;
 	if (h->answered)
 		return h->moved_ms + t->write_ms;
 	return h->moved_ms + (h->asked ? t->body_ms : t->header_ms);
@@ -280,12 +310,11 @@ int64_t h2_streams_deadline(const struct conn *c, bool *ret_answered)
 	int64_t at = INT64_MAX;
 
 	*ret_answered = false;
-
 	for (struct stream *s = c->streams; s; s = s->next) {
 		int64_t of_stream = deadline_of_stream(c, of(s));
 
 		at = of_stream < at ? of_stream : at;
-		*ret_answered |= of(s)->answered;
+		*ret_answered |= of(s)->answered || of(s)->waiting;
 	}
 	return at;
 }
@@ -295,7 +324,7 @@ void h2_streams_expire(struct conn *c, bool slow)
 	for (struct stream *s = c->streams; s; s = s->next) {
 		struct h2_stream *h = of(s);
 
-		if (clock_ms() < deadline_of_stream(c, h) && (!slow || h->answered))
+		if (clock_ms() < deadline_of_stream(c, h) && (!slow || h->answered || h->waiting))
 			continue;
 		h->moved_ms = clock_ms();
 		if (h->answered) {

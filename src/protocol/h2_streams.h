@@ -12,6 +12,7 @@ struct h2 {
 	int64_t inside_since_ms; /* something begun and not ended since then; 0: nothing */
 	int64_t noticed_ms;      /* when the shutdown was announced; 0: it was not */
 	unsigned cuts;           /* streams to be reset when their response is written */
+	unsigned waiting;        /* streams whose handler has not answered yet */
 	bool going;              /* requests that come now are not served any more */
 	bool peer_ended;         /* nothing more comes */
 };
@@ -22,12 +23,15 @@ struct h2_stream {
 	uint64_t received; /* content */
 	int64_t moved_ms;  /* when it last came forward */
 	bool asked;        /* the head is whole: it is a request */
+	bool waiting;      /* the request is whole, its handler is still at it */
 	bool answered;     /* the response is with http2/session */
 	bool cut;          /* its request need not go on after the response */
 };
 
 extern const struct http2_events h2_streams_events; /* their owner is the connection */
 
+/* Gives one handler that has not answered yet another turn; call it once a turn. */
+void h2_streams_route(struct conn *c);
 /* Asks the peer to send no more of requests that are answered already (RFC 9113 section 8.1); call
  * it when what there was to say is written. */
 void h2_streams_cut(struct conn *c);

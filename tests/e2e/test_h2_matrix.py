@@ -1,5 +1,5 @@
-"""A handler cannot tell which protocol it serves: the same requests over HTTP/1.1 and HTTP/2 get the
-same status, fields and bytes."""
+"""A handler cannot tell which protocol it serves: the same requests over HTTP/1.1 and HTTP/2 get
+the same status, fields and bytes."""
 import itertools
 import re
 import unittest
@@ -17,20 +17,23 @@ limits = { body_size = "1K"; };
 sites = ( { names = [ "localhost" ]; default = true;
             certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
             headers = ( { name = "X-Site"; value = "yes"; } );
-            routes = ( { path = "/"; files = { root = "@WWW@"; }; },
+            routes = ( { path = "/"; files = { root = "@WWW@"; compress = true;
+                                                precompressed = true; }; },
                        { path = "/old"; redirect = { to = "https://$host/new$path$query"; }; },
-                       { path = "/closed/"; files = { root = "@WWW@"; }; deny = [ "127.0.0.1" ]; } ); },
+                       { path = "/closed/"; files = { root = "@WWW@"; };
+                         deny = [ "127.0.0.1" ]; } ); },
           { names = [ "b.example" ];
             certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
             routes = ( { path = "/"; files = { root = "@WWW@"; }; } ); } );
 """
 FILES = {"a.txt": b"hello, world\n", "empty.txt": b"", "big.bin": bytes(range(256)) * 1000,
          "dir/index.html": b"<p>in a folder", "a b.txt": b"blank", ".hidden": b"no",
-         "no-index/x": b"x", "page.html": b"<p>page"}
+         "no-index/x": b"x", "page.html": b"<p>page", "page.html.gz": b"packed",
+         "large.txt": b"a line of a text\n" * 30000}
 PATHS = ["/", "/a.txt", "/a.txt?x=y&z", "/big.bin", "/empty.txt", "/dir", "/dir/", "/dir?q",
          "/no-index/", "/nope", "/a%20b.txt", "/%61.txt", "/./a.txt", "/x/../a.txt", "/../a.txt",
          "//a.txt", "/a.txt/", "/%zz", "/%00", "/%2fa.txt", "/.hidden", "/old", "/old/x?y=%20",
-         "/closed/x", "/page.html"]
+         "/closed/x", "/page.html", "/large.txt"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW", "get"]
 FIELDS = [
     [("Range", "bytes=0-4")], [("Range", "bytes=5-")], [("Range", "bytes=-3")],
@@ -49,7 +52,7 @@ APART = ("date", "connection", "keep-alive", "transfer-encoding")
 def requests():
     for method, path in itertools.product(METHODS, PATHS):
         yield method, path, [], "localhost", b""
-    for path, fields in itertools.product(PATHS[:12], FIELDS):
+    for path, fields in itertools.product(PATHS[:10] + PATHS[-2:], FIELDS):
         yield "GET", path, fields, "localhost", b""
     for path, fields in itertools.product(PATHS[1:4], FIELDS):
         yield "HEAD", path, fields, "localhost", b""

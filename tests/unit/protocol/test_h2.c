@@ -27,6 +27,7 @@ static int peer;
 static unsigned gone;
 static bool ended; /* the server's side */
 static char body_text[200000];
+static int later; /* calls of a handler that needs four of them */
 
 static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
 	struct access_log **ret_log)
@@ -58,7 +59,7 @@ static ssize_t short_read(struct source *source, void *p, size_t n)
 }
 
 /* As in test_h1: /text, /big, /short, /long, /empty, else 404; /split: a value that would break a
- * line. */
+ * line; /later: not before the fourth call. */
 static void route(struct stream *s, void *routes)
 {
 	static struct short_source broken;
@@ -81,6 +82,9 @@ static void route(struct stream *s, void *routes)
 	} else if (str_eq(s->path, STR("/split"))) {
 		stream_add_field(s, STR("Location"), STR("/\r\nSet-Cookie: a=b"));
 		stream_reply(s, 302);
+	} else if (str_eq(s->path, STR("/later"))) {
+		if (later++ == 3)
+			stream_reply_text(s, 200, STR("text/plain"), STR("late"));
 	} else if (str_eq(s->path, STR("/empty"))) {
 		stream_reply(s, 204);
 	} else {
@@ -118,6 +122,7 @@ static void setup(void)
 	struct err e;
 	int fds[2];
 
+	later = 0;
 	fake_clock_us = 1000000000;
 	for (size_t i = 0; i < sizeof(body_text); i++)
 		body_text[i] = (char)('a' + i % 26);
@@ -309,6 +314,20 @@ Test(h2, a_broken_source_resets_its_stream)
 	cr_expect_eq(s->code, HTTP2_INTERNAL_ERROR);
 	cr_expect_lt(s->nbody, 60000u);
 	cr_expect_eq(status(get("/text")), 200, "others go on");
+}
+
+Test(h2, a_handler_may_take_several_turns)
+{
+	struct h2_client_stream *s = h2_client_get(&client, "/later"), *t = get("/text");
+
+	cr_expect_eq(status(t), 200);
+	cr_expect_eq(status(s), 200);
+	cr_expect_str_eq(s->body, "late");
+	cr_expect_eq(later, 4);
+	later = 0;
+	s = h2_client_post(&client, "/later", 5);
+	run();
+	cr_expect_str_eq(s->body, "late");
 }
 
 Test(h2, a_head_that_cannot_be_sent_is_500)
