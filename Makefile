@@ -10,8 +10,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-peers lint bench bench-sites \
-	crowd fuzz cover distcheck deb deps
+FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-crawl check-peers lint bench \
+	bench-sites crowd fuzz cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
 ifeq ($(STAGE)$(if $(filter $(FETCHING),$(MAKECMDGOALS)),,no),)
@@ -158,7 +158,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v),$(BUILD)/$(v))))
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser check-peers \
+.PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser check-crawl check-peers \
 	cover deps
 check check-unit check-e2e check-asan: WERROR = 1
 check: check-unit check-replay check-e2e lint
@@ -175,9 +175,12 @@ check-system: tree_plain deb
 check-peers: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
 		PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
-# The demo page in Chromium, with a screenshot.
+# The demo page and the pages that latchd makes in Chromium, with screenshots.
 check-browser: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/browse $(BUILD)/demo.png
+# Debian's documentation of Python, served whole and crawled.
+check-crawl: tree_plain
+	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/crawl
 cover: run_unit_cover run_replay_cover run_e2e_cover
 	tests/lint/coverage $(BUILD)/cover
 deps: all
