@@ -345,10 +345,21 @@ static void rehearse(struct reload *r)
 	reject(r, e.code);
 }
 
+/* A reload brings in certificates as well, so nobody waits for a renewal's rehearsal. */
+static void abandon_renewal(struct reload *r)
+{
+	if (!r->renews || !r->rehearsal)
+		return;
+	rehearsal_stop(r->rehearsal);
+	r->rehearsal = NULL;
+	r->abandoned = true;
+}
+
 void reload_begin(struct reload *r)
 {
 	if (r->ending)
 		return;
+	abandon_renewal(r);
 	if (reload_is_busy(r) || retired_count(&r->retired) >= RELOAD_DRAINING_MAX) {
 		r->wanted = true;
 		if (reload_is_busy(r))

@@ -68,6 +68,7 @@ struct reload {
 	uint32_t number;  /* of the newest generation there was */
 	bool wanted;      /* a reload waits for its turn */
 	bool renews;      /* the transaction, running or last, is a renewal */
+	bool abandoned;   /* a renewal was, for a reload by hand; cleared by who asked for it */
 	struct err unfit; /* why the last renewal came to nothing; code 0: it did not */
 	bool ending;
 	uint64_t turn; /* how many transactions were begun, the start among them */

@@ -202,6 +202,7 @@ void renewal_committed(struct renewal *w)
 	if (w->reload->renews)
 		log_changes(w->reload);
 	w->warning[0] = '\0';
+	w->reload->abandoned = false;
 	collect(w);
 	watch_all(w);
 	delay_stop(&w->period);
@@ -214,6 +215,12 @@ void renewal_committed(struct renewal *w)
 
 void renewal_go_on(struct renewal *w)
 {
+	/* What was not tried to the end has not been tried. */
+	if (w->reload->abandoned && !reload_is_busy(w->reload)) {
+		w->reload->abandoned = false;
+		digest_list_done(&w->tried);
+		on_happened(w);
+	}
 	begin(w);
 }
 

@@ -102,13 +102,12 @@ static int on_servername(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* The names of a site come one after the other: no other choice is looked at than the last. */
 static struct choice *find_choice(struct tls_sites *t, SSL_CTX *ctx, void *site)
 {
 	struct choice *c = t->choices;
 
-	while (c && (c->ctx != ctx || c->site != site))
-		c = c->next;
-	if (c)
+	if (c && c->ctx == ctx && c->site == site)
 		return c;
 	c = calloc(1, sizeof(*c));
 	if (!c)

@@ -203,6 +203,40 @@ Test(renewal, what_was_rejected_is_not_tried_again)
 	turn_until(serves, 3);
 }
 
+static bool has_begun(void)
+{
+	return reload.rehearsal != NULL;
+}
+
+Test(renewal, a_reload_by_hand_does_not_wait_for_one)
+{
+	start(PERIOD_MS);
+	renew();
+	turn_until(has_begun, 0);
+	cr_expect(reload.renews);
+	reload_begin(&reload);
+	cr_expect_not(reload.renews);
+	cr_expect_not(reload.wanted);
+	turn_until(serves, 2);
+	turn_until(is_settled, 0);
+	for (int i = 0; i < 5; i++)
+		sd_event_run(event, 2 * PERIOD_MS * 1000);
+	cr_expect_eq(heard[RELOAD_COMMITTED], 2, "it brought the certificate");
+}
+
+Test(renewal, one_that_was_abandoned_for_nothing_comes_after)
+{
+	start(PERIOD_MS);
+	write_text(config_path, "wrokers = 1;\n");
+	renew();
+	turn_until(has_begun, 0);
+	reload_begin(&reload);
+	while (heard[RELOAD_REJECTED] == 0)
+		sd_event_run(event, UINT64_MAX);
+	turn_until(serves, 2);
+	cr_expect(reload.renews);
+}
+
 Test(renewal, one_who_stops_renews_no_more)
 {
 	start(PERIOD_MS);
