@@ -67,7 +67,7 @@ class Completion(TestCase):
         self.assertEqual(complete(LATCHD, "ctl", ""), wanted)
         self.assertEqual(complete(LATCHD, "ctl", "re"), {w for w in wanted if w.startswith("re")})
         self.assertEqual(complete(LATCHD, "ctl", "status", "--j"), {"--json"})
-        self.assertEqual(complete(LATCH, "c"), set())
+        self.assertEqual(complete(LATCH, "c"), {"check"})
 
     def test_a_program_that_is_not_there_offers_nothing(self):
         self.assertEqual(complete("/nowhere/latchd", "-"), set())
