@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/delay.h"
+#include "master/events.h"
 #include "master/reload.h"
 #include "tls/file.h"
 
@@ -187,11 +188,18 @@ static void watch_all(struct renewal *w)
 static void log_changes(const struct reload *r)
 {
 	struct str changes = buf_str(&r->changes);
+	char number[LOG_NUMBER_SIZE];
+	struct log_field fields[2] = {
+		log_number("GENERATION", r->serving->number, number),
+		{ "CHANGE", { "", 0 } },
+	};
 
 	while (changes.n) {
 		size_t n = str_find(changes, '\n', 0);
 
-		log_notice("renewed: " STR_FMT, (int)n, changes.p);
+		fields[1].value = (struct str){ changes.p, n };
+		log_event(LOG_LEVEL_NOTICE, EVENT_RENEWED, fields, 2, "renewed: " STR_FMT, (int)n,
+			changes.p);
 		n += n < changes.n;
 		changes = (struct str){ changes.p + n, changes.n - n };
 	}
@@ -227,12 +235,18 @@ void renewal_go_on(struct renewal *w)
 void renewal_unfit(struct renewal *w)
 {
 	const struct reload *r = w->reload;
-	char text[sizeof(w->warning)];
+	char text[sizeof(w->warning)], number[LOG_NUMBER_SIZE];
+	struct log_field fields[2] = {
+		log_number("GENERATION", r->serving->number, number),
+		{ "REASON", { text, 0 } },
+	};
 
 	err_format(&r->unfit, text, sizeof(text));
+	fields[1].value = str_of(text);
 	if (strcmp(text, w->warning))
-		log_warning("certificate files changed, and cannot be served as they are now; "
-			    "generation %u serves on with the last good ones: %s",
+		log_event(LOG_LEVEL_WARNING, EVENT_UNFIT, fields, 2,
+			"certificate files changed, and cannot be served as they are now; "
+			"generation %u serves on with the last good ones: %s",
 			r->serving->number, text);
 	memcpy(w->warning, text, sizeof(text));
 }
