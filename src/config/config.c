@@ -10,6 +10,7 @@
 #include "config/roots.h"
 #include "config/source.h"
 #include "handler/filecache.h"
+#include "tls/secret.h"
 #include "tls/sites.h"
 
 static void free_strings(char **v, size_t n)
@@ -108,6 +109,7 @@ static void opened_done(struct config *c)
 	free(c->log_files);
 	roots_close(c);
 	free(c->metrics.certificates);
+	tls_secret_free(c->tickets_secret);
 	if (c->serve_pem)
 		explicit_bzero(c->serve_pem, strlen(c->serve_pem));
 	free(c->serve_pem);
@@ -126,6 +128,7 @@ void config_free(struct config *c)
 	free(c->sites);
 	opened_done(c);
 	tls_options_done(&c->tls);
+	free(c->tickets_secret_file);
 	free_strings(c->files, c->nfiles);
 	digest_list_done(&c->digests);
 	source_done(c->source);

@@ -142,6 +142,7 @@ struct config {
 	struct tls_options tls;
 	char *media_types;         /* absolute, or "": none */
 	struct media_types *media; /* opened; NULL: none */
+	char *tickets_secret_file; /* absolute, "": none */
 	struct conn_timeouts timeouts;
 	struct conn_limits limits;
 	int64_t reload_ready_ms, reload_drain_ms;
@@ -164,8 +165,9 @@ struct config {
 	struct log_file
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
-	struct metrics_options metrics; /* of all routes that have them */
-	char *serve_pem;                /* --serve: leaf and key in memory */
+	struct tls_secret *tickets_secret; /* the master's alone; NULL: none */
+	struct metrics_options metrics;    /* of all routes that have them */
+	char *serve_pem;                   /* --serve: leaf and key in memory */
 	char *serve_ca_path;
 };
 

@@ -13,16 +13,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/answers.h"
-#include "master/delay.h"
 #include "master/events.h"
 #include "master/history.h"
 #include "master/notify.h"
 #include "master/reload.h"
+#include "master/rotation.h"
 #include "master/renewal.h"
 #include "master/report.h"
 #include "master/watchdog.h"
 #include "net/sock.h"
-#include "tls/ticket.h"
 
 enum { MARGIN_MS = 5000 }; /* what a start or a stop may take beside waiting for workers */
 
@@ -43,47 +42,14 @@ struct master {
 	struct renewal renewal;
 	struct history history;
 	enum master_state state;
-	sd_event_source *rotation;
-	int64_t rotated_ms; /* when the newest ticket key was made */
-	char status[160];   /* as last told */
+	struct rotation rotation;
+	char status[160]; /* as last told */
 	int code;
 };
 
 static struct master *master_of(struct reload *r)
 {
 	return (struct master *)(void *)((char *)r - offsetof(struct master, reload));
-}
-
-/* ---- ticket keys ------------------------------------------------------------------------ */
-
-static void arm_rotation(struct master *m);
-
-static int on_rotation(sd_event_source *s, uint64_t now, void *data)
-{
-	struct master *m = data;
-	const struct config *c = m->reload.serving->config;
-	struct err e;
-
-	(void)s;
-	(void)now;
-	if (ticket_ring_rotate(m->reload.ring, c->tls.tickets_keep, &e) < 0)
-		log_err(LOG_LEVEL_ERROR, &e);
-	else
-		log_info("the session tickets have a new key");
-	m->rotated_ms = clock_ms();
-	arm_rotation(m);
-	return 0;
-}
-
-/* By the configuration in force, counted from the last rotation. */
-static void arm_rotation(struct master *m)
-{
-	const struct config *c = m->reload.serving->config;
-	int64_t wait_ms = m->rotated_ms + c->tls.tickets_rotate_ms - clock_ms();
-
-	delay_stop(&m->rotation);
-	if (c->tls.tickets_enabled)
-		delay_set(m->event, &m->rotation, wait_ms, on_rotation, m);
 }
 
 /* ---- news ------------------------------------------------------------------------------- */
@@ -116,7 +82,7 @@ static void tell_status(struct master *m)
 
 static void on_committed(struct master *m)
 {
-	arm_rotation(m);
+	rotation_follow(&m->rotation, m->reload.serving->config);
 	answers_listen(&m->answers);
 	notify_ready(new_status(m));
 	answers_verdict(&m->answers);
@@ -177,7 +143,7 @@ static void stop(struct master *m, bool at_once)
 	log_event(LOG_LEVEL_NOTICE, EVENT_STOPPING, NULL, 0,
 		at_once ? "stopping" : "stopping, after what runs");
 	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
-	delay_stop(&m->rotation);
+	rotation_stop(&m->rotation);
 	renewal_stop(&m->renewal);
 	if (at_once)
 		reload_stop(&m->reload);
@@ -317,7 +283,7 @@ int master_run(const struct master_options *o)
 	renewal_init(&m.renewal, m.event, &m.reload, RENEWAL_PERIOD_MS);
 	ao.event = m.event;
 	answers_init(&m.answers, &ao);
-	m.rotated_ms = ticket_ring_rotated_ms(m.reload.ring);
+	rotation_init(&m.rotation, m.event, m.reload.ring);
 	m.code = loop(&m);
 	answers_done(&m.answers, m.code);
 	if (m.code == 0)
@@ -325,7 +291,7 @@ int master_run(const struct master_options *o)
 out:
 	watchdog_stop(&m.watchdog);
 	history_stop(&m.history);
-	delay_stop(&m.rotation);
+	rotation_stop(&m.rotation);
 	renewal_stop(&m.renewal);
 	reload_done(&m.reload);
 	sd_event_unref(m.event);

@@ -26,11 +26,13 @@
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
+#include "tls/secret.h"
 
 enum {
 	NAME_SIZE = 16,
 	IV_SIZE = 16,
 	KEY_WORDS = 10,
+	KEYS_MAX = 2 * TICKET_KEEP_MAX + 1, /* of a secret, and what was there before it */
 	READ_TRIES = 10000,
 };
 
@@ -43,7 +45,7 @@ struct ticket_key {
 static_assert(sizeof(struct ticket_key) == KEY_WORDS * sizeof(uint64_t), "a key is ten words");
 
 /* Another layout gets another number: a ring may come from another version of this program. */
-#define RING_MAGIC UINT64_C(0x6c617463686b0001)
+#define RING_MAGIC UINT64_C(0x6c617463686b0002)
 #define RING_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct ring_memory {
@@ -51,7 +53,8 @@ struct ring_memory {
 	_Atomic int64_t rotated_ms;
 	_Atomic uint32_t sequence; /* odd: being written */
 	_Atomic uint32_t nkeys;
-	_Atomic uint64_t keys[TICKET_KEEP_MAX][KEY_WORDS]; /* the newest first */
+	_Atomic uint32_t derived;                   /* how many of them are a secret's */
+	_Atomic uint64_t keys[KEYS_MAX][KEY_WORDS]; /* the newest first */
 };
 
 struct ticket_ring {
@@ -64,8 +67,8 @@ struct ticket_ring {
 
 /* A private copy of the ring. */
 struct snapshot {
-	uint32_t nkeys;
-	struct ticket_key keys[TICKET_KEEP_MAX];
+	uint32_t nkeys, derived;
+	struct ticket_key keys[KEYS_MAX];
 };
 
 static int slot = -1;
@@ -77,7 +80,8 @@ static bool read_once(struct ring_memory *m, struct snapshot *ret)
 	if (before & 1)
 		return false;
 	ret->nkeys = atomic_load_explicit(&m->nkeys, memory_order_relaxed);
-	if (ret->nkeys > TICKET_KEEP_MAX)
+	ret->derived = atomic_load_explicit(&m->derived, memory_order_relaxed);
+	if (ret->nkeys > KEYS_MAX || ret->derived > ret->nkeys)
 		return false;
 	for (uint32_t i = 0; i < ret->nkeys; i++) {
 		uint64_t words[KEY_WORDS];
@@ -104,8 +108,9 @@ static void store(struct ring_memory *m, const struct snapshot *s)
 	atomic_store_explicit(&m->sequence, sequence, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&m->nkeys, s->nkeys, memory_order_relaxed);
+	atomic_store_explicit(&m->derived, s->derived, memory_order_relaxed);
 	atomic_store_explicit(&m->rotated_ms, clock_us_now() / 1000, memory_order_relaxed);
-	for (uint32_t i = 0; i < TICKET_KEEP_MAX; i++) {
+	for (uint32_t i = 0; i < KEYS_MAX; i++) {
 		uint64_t words[KEY_WORDS] = { 0 };
 		if (i < s->nkeys)
 			memcpy(words, &s->keys[i], sizeof(words));
@@ -281,8 +286,9 @@ int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e)
 	assert(r->writable);
 	assert(keep >= 1 && keep < TICKET_KEEP_MAX);
 	take_snapshot(r, &s);
-	memmove(&s.keys[1], &s.keys[0], (TICKET_KEEP_MAX - 1) * sizeof(s.keys[0]));
+	memmove(&s.keys[1], &s.keys[0], (KEYS_MAX - 1) * sizeof(s.keys[0]));
 	s.nkeys = s.nkeys < keep ? s.nkeys + 1 : keep + 1;
+	s.derived = 0;
 	if (RAND_priv_bytes((unsigned char *)&s.keys[0], sizeof(s.keys[0])) != 1) {
 		ERR_clear_error();
 		OPENSSL_cleanse(&s, sizeof(s));
@@ -291,6 +297,53 @@ int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e)
 	store(r->memory, &s);
 	OPENSSL_cleanse(&s, sizeof(s));
 	return 0;
+}
+
+static bool has_key(const struct snapshot *s, const struct ticket_key *key)
+{
+	for (uint32_t i = 0; i < s->nkeys; i++)
+		if (memcmp(s->keys[i].name, key->name, NAME_SIZE) == 0)
+			return true;
+	return false;
+}
+
+/* Of `before`, when the keys are not yet the secret's: what its tickets need. */
+static void keep_others(struct snapshot *s, const struct snapshot *before)
+{
+	if (before->derived > 0 && has_key(s, &before->keys[0]))
+		return;
+	for (uint32_t i = 0; i < before->nkeys && s->nkeys < KEYS_MAX; i++)
+		if (!has_key(s, &before->keys[i]))
+			s->keys[s->nkeys++] = before->keys[i];
+}
+
+int ticket_ring_derive(struct ticket_ring *r, const struct tls_secret *secret, int64_t now_ms,
+	int64_t rotate_ms, unsigned keep, struct err *e)
+{
+	struct snapshot s = { 0 }, before = { 0 };
+	int64_t slice = now_ms / rotate_ms;
+	int rc = 0;
+
+	assert(r->writable);
+	assert(keep >= 1 && keep < TICKET_KEEP_MAX && rotate_ms > 0);
+	take_snapshot(r, &before);
+	for (unsigned i = 0; rc == 0 && i < keep + 2; i++) {
+		int64_t that = i <= keep ? slice - i : slice + 1;
+		rc = tls_secret_derive(secret, rotate_ms, that, &s.keys[i], sizeof(s.keys[i]));
+	}
+	if (rc == 0) {
+		s.nkeys = s.derived = keep + 2;
+		keep_others(&s, &before);
+		store(r->memory, &s);
+	}
+	OPENSSL_cleanse(&s, sizeof(s));
+	OPENSSL_cleanse(&before, sizeof(before));
+	return rc == 0 ? 0 : err_set(e, ERR_SYSTEM, "no ticket keys follow from the secret");
+}
+
+bool ticket_ring_is_derived(const struct ticket_ring *r)
+{
+	return atomic_load_explicit(&r->memory->derived, memory_order_relaxed) > 0;
 }
 
 static bool start_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)

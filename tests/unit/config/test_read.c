@@ -196,7 +196,6 @@ Test(read, directives_of_later_issues_are_unknown)
 	static const char *const texts[] = {
 		"tls = { session_cache = \"0\"; };",
 		"tls = { ktls = \"off\"; };",
-		"tls = { tickets = { secret_file = \"\"; }; };",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -1,0 +1,191 @@
+/* secret: rings of two machines that share one, their clocks apart. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pair_of_peers.h"
+#include "tls/digest.h"
+#include "tls/secret.h"
+
+enum { ROTATE = 1000, KEEP = 2 };
+
+static const char good[] = "0123456789abcdefghijklmnopqrstuvwxyz\r\n";
+
+static struct tls_secret *load(const char *text, size_t n, struct err *e)
+{
+	char path[] = "/tmp/latch-secret-XXXXXX";
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, n), (ssize_t)n);
+	close(fd);
+	struct tls_secret *s = tls_secret_load(path, NULL, e);
+	cr_expect(s || !strcmp(e->file, path));
+	unlink(path);
+	return s;
+}
+
+struct machine {
+	struct ticket_ring *ring;
+	struct tls_secret *secret;
+	SSL_CTX *ctx;
+};
+
+static void machine_set(struct machine *m, int64_t now_ms, int64_t rotate_ms)
+{
+	struct err e = { 0 };
+
+	cr_assert_eq(ticket_ring_derive(m->ring, m->secret, now_ms, rotate_ms, KEEP, &e), 0, "%s",
+		e.text);
+	cr_expect(ticket_ring_is_derived(m->ring));
+}
+
+static void machine_start(struct machine *m, const char *text, int64_t now_ms)
+{
+	m->ring = ticket_ring_new(NULL);
+	m->secret = load(text, strlen(text), NULL);
+	cr_assert(m->ring && m->secret);
+	cr_expect_not(ticket_ring_is_derived(m->ring));
+	m->ctx = server_context("ecdsa", NULL, m->ring);
+	machine_set(m, now_ms, ROTATE);
+}
+
+static void machine_stop(struct machine *m)
+{
+	SSL_CTX_free(m->ctx);
+	tls_secret_free(m->secret);
+	ticket_ring_free(m->ring);
+}
+
+/* A connection; its session, and whether it was resumed. */
+static SSL_SESSION *visit(SSL_CTX *ours, SSL_CTX *peer, SSL_SESSION *from, bool *ret_resumed)
+{
+	struct peers p;
+	char got[8];
+	int error;
+
+	peers_open(&p, ours, peer);
+	if (from)
+		SSL_set_session(p.peer, from);
+	cr_assert_eq(peers_handshake(&p), IO_OK);
+	write_all(&p, "hello");
+	cr_assert_eq(peer_receive(&p, got, sizeof(got), &error), 5);
+	*ret_resumed = session_resumed(&p.s);
+	session_send_close(&p.s);
+	SSL_shutdown(p.peer);
+	SSL_SESSION *session = SSL_get1_session(p.peer);
+	peers_close(&p);
+	return session;
+}
+
+/* Is a session of `a` one of `b`? */
+static bool is_shared(const struct machine *a, const struct machine *b, int version)
+{
+	SSL_CTX *peer = peer_context(version);
+	bool resumed;
+	SSL_SESSION *s = visit(a->ctx, peer, NULL, &resumed);
+
+	cr_expect_not(resumed);
+	SSL_SESSION_free(visit(b->ctx, peer, s, &resumed));
+	SSL_SESSION_free(s);
+	SSL_CTX_free(peer);
+	return resumed;
+}
+
+Test(secret, machines_resume_each_others_sessions)
+{
+	static const struct {
+		int64_t ours, theirs; /* clocks */
+		bool shared;
+	} rows[] = {
+		{ 5000, 5999, true }, { 5999, 6000, true },   /* the slice began there */
+		{ 6000, 5999, true },                         /* there it is not yet */
+		{ 5000, 7999, true },                         /* the last of those kept */
+		{ 5000, 8000, false }, { 7000, 5999, false }, /* too far ahead */
+	};
+	struct machine a, b;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine_start(&a, good, rows[i].ours);
+		machine_start(&b, good, rows[i].theirs);
+		cr_expect_eq(is_shared(&a, &b, TLS1_2_VERSION), rows[i].shared, "row %zu", i);
+		cr_expect_eq(is_shared(&a, &b, TLS1_3_VERSION), rows[i].shared, "row %zu", i);
+		machine_stop(&a);
+		machine_stop(&b);
+	}
+}
+
+Test(secret, line_ends_are_no_part_of_it_and_slices_are)
+{
+	struct machine a, b;
+
+	machine_start(&a, good, 5000);
+	machine_start(&b, "0123456789abcdefghijklmnopqrstuvwxyz", 5000);
+	cr_expect(is_shared(&a, &b, TLS1_3_VERSION));
+	machine_set(&a, 10000, 2 * ROTATE); /* the same number of a slice */
+	cr_expect_not(is_shared(&a, &b, TLS1_3_VERSION));
+	machine_stop(&b);
+	machine_start(&b, "0123456789abcdefghijklmnopqrstuvwxyZ", 5000);
+	machine_set(&a, 5000, ROTATE);
+	cr_expect_not(is_shared(&a, &b, TLS1_3_VERSION));
+	machine_stop(&a);
+	machine_stop(&b);
+}
+
+Test(secret, tickets_from_before_it_last_until_the_next_slice)
+{
+	SSL_CTX *peer = peer_context(TLS1_3_VERSION);
+	struct machine m = { .ring = ticket_ring_new(NULL) };
+	bool resumed;
+
+	m.secret = load(good, strlen(good), NULL);
+	m.ctx = server_context("ecdsa", NULL, m.ring);
+	SSL_SESSION *old = visit(m.ctx, peer, NULL, &resumed);
+	for (int64_t now = 5000; now < 7000; now += 999) {
+		machine_set(&m, now, ROTATE);
+		SSL_SESSION_free(visit(m.ctx, peer, old, &resumed));
+		cr_expect_eq(resumed, now == 5000, "%d", (int)now);
+	}
+	cr_assert_eq(ticket_ring_rotate(m.ring, KEEP, NULL), 0);
+	cr_expect_not(ticket_ring_is_derived(m.ring));
+	SSL_SESSION_free(old);
+	SSL_CTX_free(peer);
+	machine_stop(&m);
+}
+
+Test(secret, what_is_none)
+{
+	static const struct {
+		const char *text, *words;
+	} rows[] = {
+		{ "", "has 0 bytes; expected at least 32" },
+		{ "0123456789abcdefghijklmnopqrstu\n\n", "has 31 bytes" },
+		{ "abcabcabcabcabcabcabcabcabcabcabcabcabcabc", "too regular" },
+	};
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_expect_null(load(rows[i].text, strlen(rows[i].text), &e));
+		cr_expect_not_null(strstr(e.text, rows[i].words), "%s", e.text);
+	}
+	cr_expect_null(tls_secret_load("/nonexistent", NULL, &e));
+	cr_expect_not_null(strstr(e.text, "cannot be read"));
+}
+
+Test(secret, a_child_does_not_have_it)
+{
+	struct tls_secret *s = load(good, strlen(good), NULL);
+	unsigned char key[80];
+	int status = -1;
+
+	cr_assert_eq(tls_secret_derive(s, ROTATE, 5, key, sizeof(key)), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(tls_secret_derive(s, ROTATE, 5, key, sizeof(key)) == -1 ? 0 : 1);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	tls_secret_free(s);
+}
