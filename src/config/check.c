@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "config/check_site.h"
 #include "net/control.h"
+#include "tls/session_cache.h"
 
 static unsigned port_of(const struct sock_address *a)
 {
@@ -291,6 +292,15 @@ static void check_choices(const struct config *c, struct findings *f)
 			"reloads or stops");
 }
 
+static void check_session_cache(const struct config *c, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &c->tls.session_cache, NULL);
+
+	if (c->tls.session_cache > 0 && c->tls.session_cache < SESSION_CACHE_MIN)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"tls.session_cache is too small to be of use; expected 0 or at least 64K");
+}
+
 static void check_descriptors(const struct config *c, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &c->limits.connections, NULL);
@@ -313,6 +323,7 @@ void config_check(struct config *c, struct findings *f)
 
 	check_choices(c, f);
 	check_descriptors(c, f);
+	check_session_cache(c, f);
 	check_listeners(c, f);
 	if (!c->nsites)
 		findings_error(f, ERR_CONFIG, p.file, p.line ? p.line : 1,

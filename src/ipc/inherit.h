@@ -7,6 +7,7 @@
 
 struct board;
 struct config;
+struct session_cache;
 struct tally;
 struct ticket_ring;
 
@@ -18,10 +19,11 @@ struct inherit {
 	int channel;             /* the worker's end */
 	const int *listener_fds; /* by index of config->listeners */
 	/* An eventfd a slot that anybody may write, to make its holder look at the gate again. */
-	const int *pokes;         /* by slot, BOARD_SLOTS of them; -1: none. Ours: pokes[slot] */
-	struct tally *tally;      /* of the generation; NULL: addresses are not counted */
-	struct ticket_ring *ring; /* to be made read-only; NULL: tickets off */
-	uid_t uid;                /* to become; (uid_t)-1: stay */
+	const int *pokes;            /* by slot, BOARD_SLOTS of them; -1: none. Ours: pokes[slot] */
+	struct tally *tally;         /* of the generation; NULL: addresses are not counted */
+	struct ticket_ring *ring;    /* to be made read-only; NULL: tickets off */
+	struct session_cache *cache; /* NULL: sessions are not cached */
+	uid_t uid;                   /* to become; (uid_t)-1: stay */
 	gid_t gid;
 	pid_t master; /* to notice that it died before we could */
 };

@@ -15,6 +15,7 @@
 #include "config/serve.h"
 #include "ipc/board.h"
 #include "ipc/tally.h"
+#include "tls/session_cache.h"
 
 size_t generation_release_sockets(struct generation *g)
 {
@@ -40,6 +41,7 @@ void generation_free(struct generation *g)
 	pool_done(&g->pool);
 	generation_release_sockets(g);
 	tally_free(g->tally);
+	session_cache_free(g->cache);
 	if (g->holders && --*g->holders == 0) {
 		free_config(g->config);
 		free(g->holders);
@@ -94,6 +96,7 @@ static int fork_workers(
 				.generation = g->number,
 				.listener_fds = g->listener_fds,
 				.tally = g->tally,
+				.cache = g->cache,
 				.ring = c->tls.tickets_enabled ? go->ring : NULL,
 				.uid = is_root ? (uid_t)uid : (uid_t)-1,
 				.gid = is_root ? (gid_t)gid : (gid_t)-1,
@@ -130,6 +133,21 @@ static bool is_acceptable(
 	return f->errors == 0;
 }
 
+/* One of the same size goes on with what is in it. */
+static int take_cache(struct generation *g, struct err *e)
+{
+	struct session_cache *before = g->o->before ? g->o->before->cache : NULL;
+	int64_t size = g->config->tls.session_cache;
+
+	if (size == 0)
+		return 0;
+	if (before && session_cache_size(before) == size)
+		g->cache = session_cache_hold(before);
+	else
+		g->cache = session_cache_new(size, e);
+	return g->cache ? 0 : -1;
+}
+
 /* Sockets and workers. */
 static int begin(struct generation *g, pool_news_fn *news, struct findings *f)
 {
@@ -147,7 +165,7 @@ static int begin(struct generation *g, pool_news_fn *news, struct findings *f)
 		board_add_listener(o->slots->board, g->config->listeners[i].name);
 	g->opened = o->sockets->n - sockets_before;
 	if ((!g->config->limits.connections_per_address || (g->tally = tally_new(&e))) &&
-		fork_workers(g, uid, gid, news, &e) == 0)
+		take_cache(g, &e) == 0 && fork_workers(g, uid, gid, news, &e) == 0)
 		return 0;
 	findings_error(f, e.code, NULL, 0, "%s", e.text);
 	return -1;

@@ -15,6 +15,7 @@
 #include "master/slots.h"
 #include "master/sockets.h"
 
+struct session_cache;
 struct tally;
 struct ticket_ring;
 
@@ -35,9 +36,10 @@ struct generation {
 	void *owner;             /* whatever generation_new()'s caller puts there */
 	uint32_t number;
 	struct config *config;
-	unsigned *holders;   /* of the configuration: generations that share it */
-	int *listener_fds;   /* held; NULL once given back */
-	struct tally *tally; /* NULL: connections by address are not limited */
+	unsigned *holders;           /* of the configuration: generations that share it */
+	int *listener_fds;           /* held; NULL once given back */
+	struct session_cache *cache; /* a hold of it; NULL: sessions are not cached */
+	struct tally *tally;         /* NULL: connections by address are not limited */
 	struct pool pool;
 	size_t opened; /* sockets that it brought */
 };

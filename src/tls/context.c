@@ -18,6 +18,7 @@
 #include "tls/bio.h"
 #include "tls/reason.h"
 #include "tls/resumable.h"
+#include "tls/session_cache.h"
 #include "tls/ticket.h"
 
 enum { TICKET_LIFETIME_MAX = 7 * 24 * 3600 /* seconds; RFC 8446 section 4.6.1 */ };
@@ -92,8 +93,8 @@ struct ssl_ctx_st *tls_context_new_bare(bool is_server, struct err *e)
 	return ctx;
 }
 
-/* How long a ticket lives: as long as the ring surely has its key. */
-static long ticket_lifetime(const struct tls_options *o)
+/* How long a session lives: as long as the ring surely has the key of its ticket. */
+static long lifetime(const struct tls_options *o)
 {
 	int64_t seconds = o->tickets_rotate_ms / 1000 * o->tickets_keep;
 
@@ -102,15 +103,17 @@ static long ticket_lifetime(const struct tls_options *o)
 	return (long)seconds;
 }
 
-static void set_tickets(SSL_CTX *ctx, const struct tls_options *o, struct ticket_ring *ring)
+static void set_resumption(SSL_CTX *ctx, const struct tls_options *o, struct ticket_ring *ring)
 {
+	SSL_CTX_set_timeout(ctx, lifetime(o));
+	resumable_use(ctx, lifetime(o));
+	if (o->session_cache > 0)
+		session_cache_use(ctx);
 	if (!ring || !o->tickets_enabled) {
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		SSL_CTX_set_num_tickets(ctx, 0);
 		return;
 	}
-	SSL_CTX_set_timeout(ctx, ticket_lifetime(o));
-	resumable_use(ctx, ticket_lifetime(o));
 	ticket_ring_use(ring, ctx);
 }
 
@@ -131,7 +134,7 @@ static SSL_CTX *new_bare_server(
 	if (profile_apply(ctx, o, e) < 0)
 		goto fail;
 	a->ring = ring;
-	set_tickets(ctx, o, ring);
+	set_resumption(ctx, o, ring);
 	return ctx;
 fail:
 	tls_context_free(ctx);

@@ -23,6 +23,7 @@ struct tls_options {
 	bool tickets_enabled;
 	int64_t tickets_rotate_ms;
 	unsigned tickets_keep;
+	int64_t session_cache; /* bytes; 0: none */
 };
 
 /* Checks the options alone (versions, lists that OpenSSL does not know); the text names the key. */

@@ -13,6 +13,7 @@
 
 #include "tls/bio.h"
 #include "tls/peer.h"
+#include "tls/session_cache.h"
 
 enum {
 	RECVS_READ = 8,       /* a call's budget of recv(), see session.recvs_left */
@@ -78,9 +79,8 @@ void session_close(struct session *s, bool forget)
 		s->env->refused = NULL;
 	if (!s->ssl)
 		return;
-	SSL_SESSION *session = forget ? SSL_get_session(s->ssl) : NULL;
-	if (session)
-		SSL_CTX_remove_session(SSL_get_SSL_CTX(s->ssl), session);
+	if ((forget || s->failed) && s->env && s->env->cache)
+		session_cache_forget(s->env->cache, s->ssl);
 	SSL_free(s->ssl);
 	s->ssl = NULL;
 }

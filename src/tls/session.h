@@ -18,6 +18,7 @@
 #include "base/err.h"
 
 struct ssl_st;
+struct session_cache;
 struct ssl_ctx_st;
 struct tls_peer;
 
@@ -42,7 +43,8 @@ struct session_env {
 	struct session *owner; /* whose bytes are in `out`; NULL: it is empty */
 	struct session *refused; /* the last one whose server name nobody has, and that name */
 	char refused_sni[256];
-	bool nosignal; /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
+	struct session_cache *cache; /* borrowed; NULL: none */
+	bool nosignal;               /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
 };
 void session_env_init(struct session_env *env, bool nosignal);
 void session_env_done(struct session_env *env);

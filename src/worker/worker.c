@@ -235,6 +235,7 @@ static int set_up(struct worker *w, struct err *e)
 	w->env.loop = &w->loop;
 	w->env.board = w->inherit->board;
 	w->env.counters = &w->inherit->board->slot[w->inherit->slot];
+	w->env.io.cache = w->inherit->cache;
 	w->env.tally = w->inherit->tally;
 	if (w->env.tally)
 		tally_clear(w->env.tally, w->inherit->slot);

@@ -3,10 +3,12 @@ restart, and by another machine that shares a secret; behind HAProxy too. The me
 every connection but the first is resumed."""
 import secrets
 import socket
+import ssl
 import subprocess
 import time
 
-from harness import PATIENCE, Latchd, Peer, TestCase, client_context, free_port, latchd, scratch
+from harness import (DEFAULT_CONFIG, PATIENCE, Latchd, Peer, TestCase, client_context, free_port,
+                     latchd, scratch)
 
 VERSIONS = "1.2", "1.3"
 
@@ -114,6 +116,94 @@ class Secret(TestCase):
             done = latchd("-t", "-c", d.config)
             self.assertEqual(done.returncode, 78)
             self.assertRegex(done.stderr, rf"latchd\.conf:\d+: .*{words}")
+
+class Cache(TestCase):
+    """TLS 1.2 clients that take no tickets, by session id."""
+
+    def client(self):
+        c = Client("1.2")
+        c.context.options |= ssl.OP_NO_TICKET
+        return c
+
+    def test_all_workers_share_it_and_reloads_keep_it(self):
+        with Latchd(DEFAULT_CONFIG.replace("workers = 2", "workers = 4"),
+                    extra='tls = { session_cache = "1M"; };') as d:
+            clients = [self.client() for _ in range(8)]
+            for c in clients:
+                self.assertEqual(c.visits(d.port, times=10)[1:], [True] * 9)
+                self.assertFalse(c.session.has_ticket)
+            d.reload()
+            for c in clients:
+                self.assertEqual(c.visits(d.port, times=4), [True] * 4)
+            used = {w["slot"] for w in d.status()["workers"] if w["connections"]}
+            self.assertGreater(len(used), 1, "one worker alone proves nothing")
+
+    def test_openssl_resumes_by_id(self):
+        with Latchd(extra='tls = { session_cache = "64K"; };') as d:
+            done = subprocess.run(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{d.port}", "-servername",
+                 "localhost", "-tls1_2", "-no_ticket", "-reconnect"], check=False,
+                capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+            lines = [line for line in done.stdout.decode().splitlines()
+                     if line.startswith(("New, TLS", "Reused, TLS"))]
+            self.assertEqual([line.split(",")[0] for line in lines], ["New"] + ["Reused"] * 5)
+
+    def test_none_without_it(self):
+        with Latchd() as d:
+            self.assertEqual(self.client().visits(d.port, times=3), [False] * 3)
+
+    def test_others_keep_their_tickets(self):
+        with Latchd(extra='tls = { session_cache = "64K"; };') as d:
+            for version in VERSIONS:
+                c = Client(version)
+                self.assertEqual(c.visits(d.port, times=5)[1:], [True] * 4)
+                self.assertTrue(c.session.has_ticket)
+
+    def test_a_strict_end_that_was_not_one_forgets(self):
+        extra = 'tls = { session_cache = "64K"; }; shutdown = { mode = "strict"; };'
+        with Latchd(extra=extra) as d:
+            c = self.client()
+            self.assertEqual(c.visits(d.port, times=2), [False, True])
+            with Peer(d.port, context=c.context, session=c.session) as p:
+                self.assertTrue(p.tls.session_reused)
+                p.request("/")
+                p.fin().read_to_end()
+            d.log.wait("closure truncated")
+            self.assertFalse(c.visit(d.port))
+
+    def test_a_session_ends(self):
+        extra = 'tls = { session_cache = "64K"; tickets = { rotate = "1s"; keep = 2; }; };'
+        with Latchd(extra=extra) as d:
+            c = self.client()
+            self.assertFalse(c.visit(d.port))
+            began, times = time.monotonic(), 0
+            while c.visit(d.port):
+                self.assertLess(time.monotonic() - began, PATIENCE, "it never ends")
+                times += 1
+            self.assertGreater(times, 0)
+
+    def test_more_sessions_than_room_push_out_the_oldest(self):
+        with Latchd(extra='tls = { session_cache = "64K"; };') as d:
+            first = self.client()
+            first.visit(d.port)
+            self.assertTrue(first.visit(d.port))
+            for _ in range(40):
+                for _ in range(25):
+                    last = self.client()
+                    last.context = first.context
+                    self.assertFalse(last.visit(d.port))
+                if not first.visit(d.port):
+                    break
+            else:
+                self.fail("a thousand sessions in 64 KiB")
+            self.assertTrue(last.visit(d.port))
+
+    def test_too_small_is_an_error(self):
+        d = Latchd(extra='tls = { session_cache = "4K"; };')
+        d.write_config()
+        done = latchd("-t", "-c", d.config)
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r"latchd\.conf:\d+: tls.session_cache .* at least 64K")
 
 
 class Haproxy(TestCase):

@@ -194,7 +194,6 @@ Test(read, all_mistakes_in_one_run_each_at_its_line)
 Test(read, directives_of_later_issues_are_unknown)
 {
 	static const char *const texts[] = {
-		"tls = { session_cache = \"0\"; };",
 		"tls = { ktls = \"off\"; };",
 	};
 
