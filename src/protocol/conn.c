@@ -14,6 +14,7 @@
 #include "protocol/h1.h"
 #include "protocol/rate.h"
 #include "protocol/h2.h"
+#include "protocol/mistaken.h"
 #include "protocol/report.h"
 #include "tls/reason.h"
 
@@ -218,6 +219,7 @@ static void handshake_refused(struct conn *c)
 
 	tls_reason_take(c->session.ssl, &reason);
 	report_handshake(c, reason.word, reason.sentence, reason.alert);
+	mistaken_answer(c, &reason);
 	conn_close(c);
 }
 

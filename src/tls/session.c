@@ -256,6 +256,12 @@ enum io_status session_write(struct session *s, const void *p, size_t n, size_t 
 	return n > 0 ? write_records(s, p, n, ret_n) : IO_WANT_WRITE;
 }
 
+void session_write_bare(struct session *s, const void *p, size_t n)
+{
+	if (s->failed && !s->handshaken && s->bytes_out == 0 && s->alert_sent < 0)
+		bio_gather(s, p, n);
+}
+
 /* One send(). What is sent is consumed; IO_WANT_WRITE: not all of it was. */
 static enum io_status send_some(struct session *s, struct buf *b)
 {

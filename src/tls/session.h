@@ -90,6 +90,9 @@ bool session_has_input(const struct session *s);
 /* Content into records, into the output buffer. IO_OK: *ret_n > 0 bytes taken (all of them unless
  * the buffer is full); IO_WANT_WRITE: flush first. */
 enum io_status session_write(struct session *s, const void *p, size_t n, size_t *ret_n);
+/* Bytes outside of TLS: on a session whose handshake failed before we had said anything. What there
+ * is no room for is dropped. */
+void session_write_bare(struct session *s, const void *p, size_t n);
 /* Sends what gathered. IO_OK: all gone; IO_WANT_WRITE: the kernel's buffer is full, the rest is
  * kept in `pending`. Must be called before another session runs. */
 enum io_status session_flush(struct session *s);

@@ -1,10 +1,12 @@
 """What the tls directives do, seen by `openssl s_client`: profiles and what overrides them, names,
 certificates of two kinds, tickets and their keys."""
+import json
 import re
 import subprocess
 import time
 
-from harness import PATIENCE, DEFAULT_CONFIG, Latchd, TestCase, certificates, client_context
+from harness import (PATIENCE, DEFAULT_CONFIG, Latchd, TestCase, certificates, client_context,
+                     curl)
 
 def s_client(d, *options, input=b"", name="localhost"):
     """The whole output of one handshake."""
@@ -143,3 +145,74 @@ class Listener(TestCase):
             lines = subprocess.run(["ss", "-Hltn", f"sport = :{d.port}"], capture_output=True,
                                    check=True, text=True).stdout.split()
             self.assertEqual(lines[:3], ["LISTEN", "0", "37"])
+
+
+class PlainHttp(TestCase):
+    """Somebody who forgot the s."""
+
+    def test_curl_reads_the_answer(self):
+        with Latchd() as d:
+            done = curl("-i", f"http://127.0.0.1:{d.port}/")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            head, _, body = done.stdout.decode().partition("\r\n\r\n")
+            self.assertTrue(head.startswith("HTTP/1.1 400 Bad Request\r\nDate: "), head)
+            self.assertIn("Use https:// instead of http://", body)
+            d.log.wait(r"TLS handshake failed: the peer speaks plain HTTP")
+            self.assertEqual(d.fetch().status, 200)
+
+    def test_no_byte_of_it_is_lost(self):
+        """Also to a client that has sent much more than a head."""
+        with Latchd() as d:
+            for method, target in (("GET", "/"), ("POST", "/"), ("CONNECT", "example.org:443")):
+                with self.subTest(method=method), d.peer(tls=False) as p:
+                    p.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n" + "x" * 200000)
+                    p.half_close()
+                    response = p.read_response()
+                    self.assertEqual((response.status, p.saw_reset), (400, False))
+                    self.assertEqual(response.headers["connection"], "close")
+
+    def test_what_is_neither_gets_no_http(self):
+        with Latchd() as d, d.peer(tls=False) as p:
+            p.send(b"\x00\x01\x02\x03 what is this\r\n\r\n").half_close()
+            self.assertNotIn(b"HTTP/1.1", p.read_to_end())
+
+
+class Failures(TestCase):
+    """Every handshake that fails has a word of its own, and the number of the alert."""
+
+    CONFIG = DEFAULT_CONFIG.replace("default = true;", "").replace(
+        'target = "stderr"; };', 'target = "stderr"; access = { target = "@DIR@/access.log";'
+        ' format = "json"; }; };')
+    ROWS = (
+        ("unsupported_protocol", 70, ("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")),
+        ("no_shared_cipher", 40, ("-tls1_2", "-cipher", "AES128-SHA")),
+        ("no_shared_group", 40, ("-tls1_3", "-groups", "X448")),
+        ("no_shared_signature_algorithm", 40, ("-tls1_3", "-sigalgs", "rsa_pkcs1_sha256")),
+        ("no_application_protocol", 120, ("-alpn", "spdy/3")),
+        ("inappropriate_fallback", 86, ("-tls1_2", "-fallback_scsv")),
+        ("alert_unknown_ca", 48, ("-CAfile", "@CERTS@/selfsigned.pem", "-verify_return_error")),
+        ("unrecognized_name", 112, ("-servername", "other.test")),
+    )
+
+    def test_words_and_alerts(self):
+        with Latchd(self.CONFIG) as d:
+            for reason, alert, options in self.ROWS:
+                with self.subTest(reason=reason):
+                    text = s_client(d, *map(d.fill, options))
+                    self.assertFalse(agreed(text) and not reason.startswith("alert_"), text)
+                    event = self.last_event(d)
+                    self.assertEqual((event["reason"], event["alert"]), (reason, alert))
+                    if not reason.startswith("alert_"):
+                        self.assertIn(f"SSL alert number {alert}", text)
+
+    def last_event(self, d):
+        """Of the handshake that was refused last; the file is read on."""
+        log, deadline = d.dir / "access.log", time.monotonic() + PATIENCE
+        self.seen = getattr(self, "seen", 0)
+        while time.monotonic() < deadline:
+            lines = log.read_text().splitlines() if log.exists() else []
+            found = [e for e in map(json.loads, lines) if e["event"] == "handshake_failed"]
+            if len(found) > self.seen:
+                self.seen = len(found)
+                return found[-1]
+        self.fail("no handshake_failed in the access log")
