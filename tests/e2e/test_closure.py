@@ -1,5 +1,6 @@
 """How connections end: close_notify from us, the peer's five ways, strict and lenient, SIGPIPE."""
 import signal
+import ssl
 import unittest
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase
@@ -130,6 +131,99 @@ class Both(TestCase):
                 p.send("BROKEN\r\n\r\n" + "x" * 50000)
                 self.assertIn(b" 400 ", p.read_to_end().split(b"\r\n")[0] + b" ")
                 self.assertTrue(p.saw_close_notify)
+
+
+class Matrix(TestCase):
+    """What was said x how it ended x the mode: the answers, the counter, the line. A message cut
+    short is never answered as if it were whole."""
+
+    GET = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    POST = "POST /a.txt HTTP/1.1\r\nHost: localhost\r\n"
+    SAID = {
+        "nothing": "",
+        "whole": GET,
+        "two": GET + GET,
+        "mid-head": GET[:30],
+        "mid-second-head": GET + GET[:30],
+        "mid-body": POST + "Content-Length: 100\r\n\r\nabc",
+        "no-last-chunk": POST + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "mid-chunk": POST + "Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+    }
+    # Whole requests in it: so many answers 200 come, and after them nothing, or an error.
+    WHOLE = {"whole": 1, "two": 2, "mid-second-head": 1}
+    ENDS = {"close_notify": "clean", "fin": "truncated", "reset": "reset", "then-data": "clean"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Latchd(config=CONFIG, files={"a.txt": b"A"}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.d.stop()
+
+    def end(self, p, how):
+        if how == "close_notify":
+            p.half_close()
+        elif how == "fin":
+            p.fin()
+        elif how == "then-data":
+            try:
+                p.tls.unwrap()
+            except ssl.SSLError:
+                pass  # it waits for the answer
+            # No TLS library writes after that: a record by hand, behind it at once.
+            p.sock.sendall(p.outgoing.read() + b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        else:
+            p.reset()
+
+    def before_reset(self, p, said, text):
+        """A reset takes along what was not read yet: the handshake, or a request that is to be
+        answered, has to be over before. What is left to say."""
+        whole = self.WHOLE.get(said, 0)
+        for _ in range(whole):
+            p.request("/a.txt")
+        if not whole:
+            self.assertTrue(p._pull(), "the ticket, which ends the handshake")
+        return text[len(self.GET) * whole:]
+
+    def answers(self, p):
+        """Status lines until the end."""
+        data = p.read_to_end()
+        return [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]
+
+    def run_row(self, said, how, mode, port):
+        status = self.d.status()
+        before, mark = status["closures_total"], self.d.log.mark()
+        with self.d.peer(port=port) as p:
+            text = self.SAID[said]
+            if how == "reset":
+                text = self.before_reset(p, said, text)
+            if text:
+                p.send(text)
+            self.end(p, how)
+            if how != "reset":
+                got = self.answers(p)
+                whole = self.WHOLE.get(said, 0)
+                self.assertEqual(got[:whole], [200] * whole)
+                self.assertTrue(all(status >= 400 for status in got[whole:]), got)
+                self.assertTrue(p.saw_close_notify)
+        expected = self.ENDS[how]
+        after = self.d.wait_status(
+            lambda s: s["closures_total"][expected] > before[expected])["closures_total"]
+        for other in ("truncated", "reset", "timeout", "local"):
+            self.assertEqual(after[other] - before[other], int(other == expected), other)
+        words = {"fin": "closure truncated", "reset": "reset the connection"}.get(how)
+        if words and mode == "strict":
+            self.d.log.wait(words, mark)
+        elif words:
+            self.assertEqual(self.d.log.find(words, mark), [])
+
+    def test_every_row(self):
+        for said in self.SAID:
+            for how in self.ENDS:
+                for mode, port in (("strict", self.d.port), ("lenient", self.d.port2)):
+                    with self.subTest(said=said, end=how, mode=mode):
+                        self.run_row(said, how, mode, port)
 
 
 class Deadlines(TestCase):
