@@ -109,6 +109,7 @@ static void opened_done(struct config *c)
 	free(c->log_files);
 	roots_close(c);
 	free(c->metrics.certificates);
+	free(c->metrics.crls);
 	tls_secret_free(c->tickets_secret);
 	if (c->serve_pem)
 		explicit_bzero(c->serve_pem, strlen(c->serve_pem));

@@ -260,7 +260,7 @@ void config_open(
 		return;
 	if (!test)
 		logs_open(c, uid, gid, f);
-	if (build_metrics(c))
+	if (build_metrics(c) || open_trust_metrics(c))
 		out_of_memory(f);
 	for (size_t i = 0; i < c->nsites; i++)
 		if (build_site(c, &c->sites[i]))

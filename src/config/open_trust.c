@@ -122,3 +122,40 @@ void open_trust_all(struct config *c, struct findings *f)
 	}
 	free(distinct);
 }
+
+/* By issuer, and the last list first. */
+static int compare_crls(const void *a, const void *b)
+{
+	const struct metrics_crl *x = a, *y = b;
+	int r = strcmp(x->issuer, y->issuer);
+
+	return r ? r : (x->next_update < y->next_update) - (x->next_update > y->next_update);
+}
+
+int open_trust_metrics(struct config *c)
+{
+	struct metrics_options *m = &c->metrics;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nsites; i++)
+		n += c->sites[i].trust_is_first && c->sites[i].trust
+			     ? tls_trust_crls(c->sites[i].trust)
+			     : 0;
+	m->crls = calloc(n + 1, sizeof(*m->crls));
+	if (!m->crls)
+		return -1;
+	n = 0;
+	for (size_t i = 0; i < c->nsites; i++) {
+		const struct tls_trust *t = c->sites[i].trust_is_first ? c->sites[i].trust : NULL;
+
+		for (size_t k = 0; t && k < tls_trust_crls(t); k++)
+			if (tls_trust_crl(t, k)->next_update)
+				m->crls[n++] = (struct metrics_crl){ tls_trust_crl(t, k)->issuer,
+					tls_trust_crl(t, k)->next_update };
+	}
+	qsort(m->crls, n, sizeof(*m->crls), compare_crls);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || strcmp(m->crls[i].issuer, m->crls[i - 1].issuer))
+			m->crls[m->ncrls++] = m->crls[i];
+	return 0;
+}

@@ -203,6 +203,14 @@ static void put_certificates(struct page *p, const struct metrics_options *o)
 			str_of(o->certificates[i].site), (uint64_t)o->certificates[i].not_after);
 }
 
+static void put_crls(struct page *p, const struct metrics_options *o)
+{
+	family(p, METRIC_crl_next_update_seconds);
+	for (size_t i = 0; i < o->ncrls; i++)
+		sample(p, METRIC_crl_next_update_seconds, "issuer", str_of(o->crls[i].issuer),
+			(uint64_t)o->crls[i].next_update);
+}
+
 static void page_close(struct source *source)
 {
 	struct page *p = (struct page *)source;
@@ -229,6 +237,7 @@ static struct page *make_page(const struct board *b, const struct metrics_option
 	put_handshakes(p, &total);
 	put_requests(p, &total);
 	put_certificates(p, o);
+	put_crls(p, o);
 	if (p->ok)
 		return p;
 	page_close(&p->source);

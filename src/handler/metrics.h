@@ -16,6 +16,11 @@ struct metrics_certificate {
 struct metrics_options {
 	struct metrics_certificate *certificates; /* owned by the configuration */
 	size_t ncertificates;
+	struct metrics_crl {
+		const char *issuer;  /* borrowed; each once */
+		int64_t next_update; /* seconds since 1970 */
+	} * crls;                    /* owned by the configuration */
+	size_t ncrls;
 };
 
 handler_fn metrics_handle; /* options: struct metrics_options */

@@ -427,7 +427,8 @@ class Revocation(Small):
 
     def test_an_expired_list(self):
         self.pki.crl("issuer", days=(-9, -1), name="i.crl")
-        with self.daemon('mode = "required";' + self.issuer) as d:
+        with self.daemon('mode = "required";' + self.issuer,
+                         '{ path = "/-/metrics"; metrics = {}; },') as d:
             d.log.wait(r"warning.*latchd\.conf:\d+: .*i\.crl: the next update of the CRL of "
                        r'"CN=issuer,O=latchd test" was due on .* are refused')
             self.assertEqual(self.alert(d, "first"), "certificate expired")
@@ -439,6 +440,9 @@ class Revocation(Small):
             crls = json.loads(d.ctl("status", "--json").stdout)["crls"]
             self.assertEqual([(c["issuer"], c["days_left"]) for c in crls],
                              [("CN=issuer,O=latchd test", 29)])
+            page = d.fetch("/-/metrics", peer={"context": context(self.pki, "first")}).body
+            self.assertIn(b'latchd_crl_next_update_seconds{issuer="CN=issuer,O=latchd test"} %d\n'
+                          % crls[0]["next_update_seconds"], page)
             self.assertRegex(d.ctl("status").stdout, r"(?m)^CN=issuer,O=latchd test +29  \w{3}, ")
 
     def test_an_expired_list_that_is_accepted_still_counts(self):

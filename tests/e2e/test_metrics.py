@@ -121,10 +121,11 @@ class Metrics(TestCase):
             "latchd_accept_imbalance": "gauge", "latchd_handshakes_total": "counter",
             "latchd_requests_total": "counter", "latchd_bytes_sent_total": "counter",
             "latchd_closures_total": "counter", "latchd_sigpipe_total": "counter",
-            "latchd_certificate_not_after_seconds": "gauge"})
+            "latchd_certificate_not_after_seconds": "gauge",
+            "latchd_crl_next_update_seconds": "gauge"})
         for name, (kind, series) in families.items():
             self.assertEqual(name.endswith("_total"), kind == "counter", name)
-            self.assertTrue(series, name)
+            self.assertTrue(series or name == "latchd_crl_next_update_seconds", name)
 
     def test_what_it_is(self):
         [(labels, one)] = self.read()["latchd_info"][1].items()

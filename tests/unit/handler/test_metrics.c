@@ -149,9 +149,17 @@ Test(metrics, certificates)
 {
 	struct metrics_certificate certificates[] = { { "a.example", 1900000000 }, { "*", 5 } };
 
-	options = (struct metrics_options){ certificates, 2 };
+	options = (struct metrics_options){ .certificates = certificates, .ncertificates = 2 };
 	expect_line("latchd_certificate_not_after_seconds{site=\"a.example\"} 1900000000");
 	expect_line("latchd_certificate_not_after_seconds{site=\"*\"} 5");
+}
+
+Test(metrics, revocation_lists)
+{
+	struct metrics_crl crls[] = { { "CN=\\\"a", 1900000000 } };
+
+	options = (struct metrics_options){ .crls = crls, .ncrls = 1 };
+	expect_line("latchd_crl_next_update_seconds{issuer=\"CN=\\\\\\\"a\"} 1900000000");
 }
 
 /* More than a stream's arena could hold. */
@@ -165,7 +173,7 @@ Test(metrics, ten_thousand_sites)
 		snprintf(names[i], sizeof(names[i]), "s%d.example", i);
 		certificates[i] = (struct metrics_certificate){ names[i], i };
 	}
-	options = (struct metrics_options){ certificates, SITES };
+	options = (struct metrics_options){ .certificates = certificates, .ncertificates = SITES };
 	expect_line("latchd_certificate_not_after_seconds{site=\"s9999.example\"} 9999");
 }
 
