@@ -169,6 +169,7 @@ class Cache(TestCase):
                 p.request("/")
                 p.fin().read_to_end()
             d.log.wait("closure truncated")
+            d.wait_status(lambda s: s["connections_active"] == 1)  # the one that asks
             self.assertFalse(c.visit(d.port))
 
     def test_a_session_ends(self):
