@@ -49,7 +49,7 @@ INSTALL ?= install
 programs := $(patsubst src/%.c,%,$(wildcard src/latchd.c src/latch.c))
 sources := $(wildcard src/*/*.c)
 ifndef HTTP2
-sources := $(filter-out src/http2/% src/protocol/h2%,$(sources))
+sources := $(filter-out src/http2/% src/protocol/h2% src/client/h2%,$(sources))
 endif
 headers := $(wildcard src/*/*.h)
 unit_folders := $(sort $(patsubst tests/unit/%/,%,$(dir $(wildcard tests/unit/*/test_*.c))))

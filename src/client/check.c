@@ -75,7 +75,7 @@ enum level check_run(const struct options *o)
 {
 	struct resume *resume = resume_new();
 	struct err e = { 0 };
-	struct ssl_ctx_st *ctx = trust_context(o, TLS_VERIFY_AFTER, resume, &e);
+	struct ssl_ctx_st *ctx = trust_context(o, TLS_VERIFY_AFTER, "http/1.1", resume, &e);
 	enum level worst = LEVEL_OK;
 
 	if (!ctx || !resume)

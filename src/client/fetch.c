@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "client/answer.h"
 #include "client/h1.h"
+#include "client/h2.h"
 #include "client/proxy.h"
 #include "tls/resume.h"
 
@@ -123,11 +124,38 @@ static void take_facts(struct fetch *f)
 	snprintf(r->alpn, sizeof(r->alpn), "%.*s", (int)n, alpn);
 }
 
+static bool speaks_h2(const struct fetch *f)
+{
+	size_t n;
+	const char *alpn = session_alpn(&f->link.session, &n);
+
+	return str_eq((struct str){ alpn, n }, STR("h2"));
+}
+
 static enum link_verify verify_of(const struct options *o)
 {
 	if (o->insecure)
 		return LINK_VERIFY_NONE;
 	return o->verify == OPTIONS_VERIFY_AFTER ? LINK_VERIFY_AFTER : LINK_VERIFY_HANDSHAKE;
+}
+
+/* As far as it came. */
+static void report_opened(const struct fetch *f, enum outcome r)
+{
+	struct report *report = f->env->report;
+
+	if (!f->link.address[0])
+		return;
+	if (r != OUTCOME_OK && !f->link.session.handshaken)
+		report_fact(report, "connected to %s", f->link.address);
+	else
+		report_link(report, &f->link);
+	if (r != OUTCOME_OK || !f->ask.url->tls)
+		return;
+	if (f->env->options->insecure)
+		report_fact(report, "certificate not verified (-k)");
+	else
+		report_fact(report, "certificate verified: its chain, and the name %s", f->host);
 }
 
 static enum outcome open_link(struct fetch *f, struct err *e)
@@ -153,23 +181,16 @@ static enum outcome open_link(struct fetch *f, struct err *e)
 		.resume_key = f->resume_key,
 		.timeout_ms = o->timeout_ms,
 	};
-	struct report *report = f->env->report;
 	enum outcome r = link_open(&f->link, &lo, e);
 
 	take_facts(f);
-	if (r != OUTCOME_OK && f->link.address[0] && !f->link.session.handshaken)
-		report_fact(report, "connected to %s", f->link.address);
-	else if (f->link.address[0])
-		report_link(report, &f->link);
-	if (r != OUTCOME_OK)
-		return r;
-	if (f->ask.url->tls && o->insecure)
-		report_fact(report, "certificate not verified (-k)");
-	else if (f->ask.url->tls)
-		report_fact(report, "certificate verified: its chain, and the name %s", f->host);
+	report_opened(f, r);
+	if (r == OUTCOME_OK && o->http == OPTIONS_HTTP2 && !speaks_h2(f))
+		return outcome_set(e, OUTCOME_HANDSHAKE, "the server does not speak HTTP/2%s",
+			f->ask.url->tls ? "" : " without TLS");
 	f->link.tick = tick;
 	f->link.tick_arg = f;
-	return OUTCOME_OK;
+	return r;
 }
 
 static enum outcome exchange(struct fetch *f, struct err *e)
@@ -190,7 +211,7 @@ static enum outcome exchange(struct fetch *f, struct err *e)
 		.result = f->result,
 		.written_before = f->env->output->written,
 	};
-	r = h1_exchange(&x, e);
+	r = speaks_h2(f) ? h2_exchange(&x, e) : h1_exchange(&x, e);
 	if (r == OUTCOME_OK)
 		r = judge(f, &x, e);
 	f->result->content = x.content;

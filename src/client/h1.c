@@ -20,9 +20,9 @@ struct h1 {
 /* `*ret_stop`: the answer comes already, or never will: do not send more. */
 static enum outcome send_bytes(struct h1 *h, struct str s, bool *ret_stop, struct err *e)
 {
-	size_t got = 0;
-	enum io_status status =
-		link_send(h->x->link, s.p, s.n, h->in + h->end, sizeof(h->in) - h->end, &got);
+	size_t sent, got = 0;
+	enum io_status status = link_send(
+		h->x->link, s.p, s.n, &sent, h->in + h->end, sizeof(h->in) - h->end, &got);
 
 	h->end += got;
 	*ret_stop = status != IO_OK || got > 0;

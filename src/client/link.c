@@ -292,22 +292,22 @@ static enum io_status send_some(struct link *l, const char *p, size_t n, size_t 
 	return status == IO_OK ? session_flush(&l->session) : status;
 }
 
-enum io_status link_send(
-	struct link *l, const void *p, size_t n, void *in, size_t size, size_t *ret_got)
+enum io_status link_send(struct link *l, const void *p, size_t n, size_t *ret_sent, void *in,
+	size_t size, size_t *ret_got)
 {
 	int64_t deadline_us = deadline_in(l->timeout_ms);
-	size_t sent = 0, before;
+	size_t before;
 	enum io_status status;
 
-	*ret_got = 0;
+	*ret_sent = *ret_got = 0;
 	while (l->ended == IO_OK) {
-		before = sent;
-		status = send_some(l, p, n, &sent);
+		before = *ret_sent;
+		status = send_some(l, p, n, ret_sent);
 		if (status == IO_OK)
 			return IO_OK;
 		if (status != IO_WANT_READ && status != IO_WANT_WRITE)
 			return end(l, status);
-		if (sent > before)
+		if (*ret_sent > before)
 			deadline_us = deadline_in(l->timeout_ms);
 		status = session_read(&l->session, in, size, ret_got);
 		if (status == IO_OK)

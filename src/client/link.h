@@ -59,10 +59,10 @@ enum io_status link_read(struct link *l, void *p, size_t n, size_t *ret_n);
 /* All of it, flushed: IO_OK, IO_WANT_READ (the deadline passed) or how the connection ended. */
 enum io_status link_write(struct link *l, const void *p, size_t n);
 /* The same, but a peer that answers meanwhile is heard: when bytes come before all is sent, they go
- * into in[0..size), and it is IO_OK with *ret_got > 0. Waits for both at once, so that two sides
- * that both write do not wait for each other. */
-enum io_status link_send(
-	struct link *l, const void *p, size_t n, void *in, size_t size, size_t *ret_got);
+ * into in[0..size), and it is IO_OK with *ret_got > 0 and *ret_sent < n. Waits for both at once, so
+ * that two sides that both write do not wait for each other. */
+enum io_status link_send(struct link *l, const void *p, size_t n, size_t *ret_sent, void *in,
+	size_t size, size_t *ret_got);
 /* Sends close_notify and waits at most `wait_ms` in all for the end of the peer's side, dropping
  * what still comes (*ret_dropped bytes). IO_WANT_READ: it did not end in time. */
 enum io_status link_finish(struct link *l, int wait_ms, uint64_t *ret_dropped);

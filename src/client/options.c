@@ -186,6 +186,19 @@ static unsigned given(const struct options *o)
 	       bit(o->insecure, G_INSECURE);
 }
 
+static int check_values(const struct options *o, struct err *e)
+{
+	if (o->tls_min && o->tls_max && strcmp(o->tls_min, o->tls_max) > 0)
+		return err_set(e, ERR_USAGE, "--tls-min is above --tls-max");
+	if (o->http == OPTIONS_HTTP2 && !OPTIONS_HAS_HTTP2)
+		return err_set(e, ERR_USAGE, "--http2: this latch was built without HTTP/2");
+	if (o->method && !http_is_token(str_of(o->method)))
+		return err_set(e, ERR_USAGE, "-X %s: that cannot be a method", o->method);
+	if (o->method && strcmp(o->method, "CONNECT") == 0)
+		return err_set(e, ERR_USAGE, "-X CONNECT: --proxy asks for tunnels");
+	return 0;
+}
+
 static int check_together(const struct options *o, struct err *e)
 {
 	unsigned all = given(o);
@@ -194,12 +207,8 @@ static int check_together(const struct options *o, struct err *e)
 		if ((all & rules[i].one) &&
 			((all & rules[i].excludes) || (rules[i].needs && !(all & rules[i].needs))))
 			return err_set(e, ERR_USAGE, "%s", rules[i].sentence);
-	if (o->tls_min && o->tls_max && strcmp(o->tls_min, o->tls_max) > 0)
-		return err_set(e, ERR_USAGE, "--tls-min is above --tls-max");
-	if (o->method && !http_is_token(str_of(o->method)))
-		return err_set(e, ERR_USAGE, "-X %s: that cannot be a method", o->method);
-	if (o->method && strcmp(o->method, "CONNECT") == 0)
-		return err_set(e, ERR_USAGE, "-X CONNECT: --proxy asks for tunnels");
+	if (check_values(o, e) < 0)
+		return -1;
 	if (o->urls.n == 0)
 		return err_set(e, ERR_USAGE, "no URL given; latch -h says how to use it");
 	return 0;

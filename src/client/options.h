@@ -13,6 +13,7 @@
 /* AUTO: when standard error is a terminal and the content goes to a file. */
 enum options_progress { OPTIONS_PROGRESS_AUTO, OPTIONS_PROGRESS_ON, OPTIONS_PROGRESS_OFF };
 enum options_family { OPTIONS_ANY, OPTIONS_IPV4, OPTIONS_IPV6 };
+enum options_http { OPTIONS_HTTP_ANY, OPTIONS_HTTP1, OPTIONS_HTTP2 };
 enum options_verify { OPTIONS_VERIFY_HANDSHAKE, OPTIONS_VERIFY_AFTER };
 
 enum { OPTIONS_HOST_SIZE = 256, OPTIONS_TIMEOUT_MS = 30000, OPTIONS_REDIRECTS = 10 };
@@ -54,6 +55,7 @@ struct options {
 	char connect_host[OPTIONS_HOST_SIZE]; /* "": the URL's; no brackets */
 	unsigned connect_port;                /* 0: the URL's */
 	const char *sni;
+	int http;          /* enum options_http */
 	int family;        /* enum options_family */
 	const char *proxy; /* NULL: what the environment says */
 	int shutdown;      /* enum closing_mode */
@@ -65,6 +67,11 @@ struct options {
 };
 
 enum { OPTIONS_NO_DEPTH = 1000 };
+#ifdef HAVE_NGHTTP2
+enum { OPTIONS_HAS_HTTP2 = true };
+#else
+enum { OPTIONS_HAS_HTTP2 = false };
+#endif
 
 /* Options and URLs in any order; "--" ends the options; "-oFILE", "-ik", "--ca=FILE" are
  * understood. -1 with ERR_USAGE: an unknown option (the nearest known one is named), a missing or

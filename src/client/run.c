@@ -98,6 +98,17 @@ static enum outcome read_data(struct run *run)
 	return rc < 0 ? OUTCOME_USAGE : OUTCOME_OK;
 }
 
+static const char *alpn_of(const struct options *o)
+{
+	static const char *const names[] = {
+		[OPTIONS_HTTP_ANY] = OPTIONS_HAS_HTTP2 ? "h2 http/1.1" : "http/1.1",
+		[OPTIONS_HTTP1] = "http/1.1",
+		[OPTIONS_HTTP2] = "h2",
+	};
+
+	return names[o->http];
+}
+
 static enum outcome make_context(struct run *run)
 {
 	const struct options *o = run->options;
@@ -107,7 +118,7 @@ static enum outcome make_context(struct run *run)
 	struct err e = { 0 };
 	char text[1024];
 
-	run->ctx = trust_context(o, verify, run->resume, &e);
+	run->ctx = trust_context(o, verify, alpn_of(o), run->resume, &e);
 	if (!run->ctx) {
 		report_error(&run->report, NULL, err_format(&e, text, sizeof(text)));
 		return OUTCOME_OTHER;

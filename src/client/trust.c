@@ -3,8 +3,8 @@
 
 #include "client/prompt.h"
 
-struct ssl_ctx_st *trust_context(
-	const struct options *o, enum tls_verify verify, struct resume *resume, struct err *e)
+struct ssl_ctx_st *trust_context(const struct options *o, enum tls_verify verify, const char *alpn,
+	struct resume *resume, struct err *e)
 {
 	const struct tls_pair pair = {
 		.certificate = o->cert,
@@ -19,6 +19,7 @@ struct ssl_ctx_st *trust_context(
 		.verify = verify,
 		.min_version = o->tls_min,
 		.max_version = o->tls_max,
+		.alpn = alpn,
 		.pair = o->cert ? &pair : NULL,
 		.ask = prompt_passphrase,
 		.resume = resume,

@@ -6,7 +6,7 @@
 #include "tls/client.h"
 
 /* Asks for a pass phrase if it has to. NULL: a sentence about the file at fault. */
-struct ssl_ctx_st *trust_context(
-	const struct options *o, enum tls_verify verify, struct resume *resume, struct err *e);
+struct ssl_ctx_st *trust_context(const struct options *o, enum tls_verify verify, const char *alpn,
+	struct resume *resume, struct err *e);
 
 #endif

@@ -269,6 +269,8 @@ static const char *parse_url(struct str text, struct url *ret)
 		return "user information in a URL is not supported";
 	if (!uri_split_authority(authority, &ret->host, &ret->port))
 		return "the host or the port is malformed";
+	if (str_find(ret->host, '%', 0) < ret->host.n)
+		return "a percent escape in the host is not supported";
 	if (chars_span(ret->target.p, ret->target.n, CHARS_TARGET) != ret->target.n)
 		return "a character in the path or the query has to be percent-encoded";
 	return NULL;

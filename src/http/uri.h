@@ -45,7 +45,8 @@ struct url {
 };
 
 /* "https://host[:port][/path][?query][#fragment]", http too; a URL without a scheme is https.
- * User information is refused. -1: `*ret_why` is a static sentence. */
+ * User information, and percent escapes in the host, are refused. -1: `*ret_why` is a static
+ * sentence. */
 int uri_parse_url(struct str text, struct url *ret, const char **ret_why);
 
 /* Appends the decoded `path` with "%" and every byte that RFC 3986 does not let stand in a path

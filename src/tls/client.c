@@ -4,6 +4,7 @@
  * none of its business, and nothing is trusted that was not asked for: no fallback. */
 #include "tls/client.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include <openssl/err.h>
@@ -80,16 +81,35 @@ static int set_pair(SSL_CTX *ctx, const struct tls_client_options *o, struct err
 	return 0;
 }
 
+unsigned tls_alpn_wire(const char *names, unsigned char wire[TLS_ALPN_MAX])
+{
+	size_t n = 0;
+
+	while (*names) {
+		size_t length = strcspn(names, " ");
+
+		if (n + 1 + length > TLS_ALPN_MAX)
+			return 0;
+		wire[n++] = (unsigned char)length;
+		memcpy(wire + n, names, length);
+		n += length;
+		names += length;
+		names += strspn(names, " ");
+	}
+	return (unsigned)n;
+}
+
 struct ssl_ctx_st *tls_context_new_client(const struct tls_client_options *o, struct err *e)
 {
-	static const unsigned char alpn[] = "\x08http/1.1";
+	unsigned char alpn[TLS_ALPN_MAX];
+	unsigned n = tls_alpn_wire(o->alpn ? o->alpn : "http/1.1", alpn);
 	SSL_CTX *ctx = tls_context_new_bare(false, e);
 
 	if (!ctx)
 		return NULL;
 	if (profile_set_versions(ctx, o->min_version, o->max_version, e) < 0)
 		goto fail;
-	if (SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) != 0) {
+	if (SSL_CTX_set_alpn_protos(ctx, alpn, n) != 0) {
 		tls_reason_err(e, ERR_SYSTEM, "no ALPN");
 		goto fail;
 	}

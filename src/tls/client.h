@@ -23,12 +23,17 @@ struct tls_client_options {
 	unsigned depth; /* how many certificates between leaf and anchor */
 	enum tls_verify verify;
 	const char *min_version, *max_version; /* NULL: library's */
+	const char *alpn;                      /* names with blanks between; NULL: "http/1.1" */
 	const struct tls_pair *pair;           /* shown to a server that asks; NULL: none */
 	pair_ask_fn ask;       /* for the pass phrase of its key; NULL: nobody is asked */
 	struct resume *resume; /* gets the sessions; NULL: none are kept */
 };
-/* Offers http/1.1. The name is not verified: see tls/identity. */
+/* The name is not verified: see tls/identity. */
 struct ssl_ctx_st *tls_context_new_client(const struct tls_client_options *o, struct err *e);
+
+enum { TLS_ALPN_MAX = 64 };
+/* Names with blanks between, as the protocol has them; 0: too long. */
+unsigned tls_alpn_wire(const char *names, unsigned char wire[TLS_ALPN_MAX]);
 
 /* After the handshake of a context with AFTER: 0, or -1 with the reason that HANDSHAKE would have
  * failed with. */

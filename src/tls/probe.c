@@ -48,21 +48,10 @@ static bool offer_version(SSL *ssl, const char *version)
 
 static bool offer_alpn(SSL *ssl, const char *names)
 {
-	unsigned char wire[64];
-	size_t n = 0;
+	unsigned char wire[TLS_ALPN_MAX];
+	unsigned n = tls_alpn_wire(names, wire);
 
-	while (*names) {
-		size_t length = strcspn(names, " ");
-
-		if (n + 1 + length > sizeof(wire))
-			return false;
-		wire[n++] = (unsigned char)length;
-		memcpy(wire + n, names, length);
-		n += length;
-		names += length;
-		names += strspn(names, " ");
-	}
-	return SSL_set_alpn_protos(ssl, wire, (unsigned)n) == 0;
+	return n > 0 && SSL_set_alpn_protos(ssl, wire, n) == 0;
 }
 
 /* ---- the chain --------------------------------------------------------------------------------

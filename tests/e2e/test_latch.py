@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import select
+import socket
 import subprocess
 import threading
 import unittest
@@ -57,6 +58,20 @@ class Reaching(LatchTestCase):
     def test_a_name_that_does_not_resolve(self):
         run = self.latch("https://name.invalid/", code=3)
         self.assertIn("name.invalid", run.err)
+
+    @unittest.skipUnless(harness.IS_ROOT, "mounts another resolv.conf for latch alone")
+    def test_a_resolver_that_is_silent(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.3.2.1", 53))
+            file = harness.scratch() / "resolv.conf"
+            file.write_text("nameserver 127.3.2.1\n")
+            run = subprocess.run(
+                ["unshare", "-m", "sh", "-c",
+                 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"', "sh", file,
+                 harness.LATCH, "--timeout", "300ms", "https://example.org/"],
+                capture_output=True, check=False, timeout=harness.PATIENCE)
+        self.assertEqual(run.returncode, 11, run.stderr)
+        self.assertIn(b"example.org was not resolved in time", run.stderr)
 
     def test_nobody_listens(self):
         port = harness.free_port()

@@ -92,7 +92,7 @@ class Content(LatchTestCase):
 
     def test_latchd_gets_it(self):
         with harness.Latchd() as d:
-            run = self.latch("-d", "a=b", "-i", f"https://localhost:{d.port}/")
+            run = self.latch("--http1", "-d", "a=b", "-i", f"https://localhost:{d.port}/")
             self.assertIn(b"HTTP/1.1 405 ", run.out)
             self.assertIn(b"\r\nAllow: ", run.out)
 
@@ -388,7 +388,8 @@ class Downloads(LatchTestCase):
                 etag = peer.request("/f").headers["etag"]
             self.file.write_bytes(self.DATA[:1234])
             os.setxattr(self.file, "user.latch.validator", etag.encode())
-            run = self.latch("-C", "-v", "-o", self.file, f"https://localhost:{d.port}/f")
+            run = self.latch("--http1", "-C", "-v", "-o", self.file,
+                             f"https://localhost:{d.port}/f")
             self.assertIn("< HTTP/1.1 206 Partial Content", run.err)
             self.assertTrue(self.file.read_bytes() == self.DATA)
 

@@ -1,8 +1,9 @@
-/* Targets, paths, authorities and URLs. The input is taken for each of them in turn. */
+/* Targets, paths, authorities, URLs and references. The input is taken for each of them in turn. */
 #include <string.h>
 
 #include "base/buf.h"
 #include "fuzz.h"
+#include "http/reference.h"
 #include "http/uri.h"
 
 static bool contains(struct str s, const char *what)
@@ -111,6 +112,25 @@ static void run_url(struct str text)
 	check(!contains(u.target, "#") && !contains(u.target, "\r") && !contains(u.target, " "));
 }
 
+/* As a Location of a server at `base`. */
+static void run_reference(const char *base, struct str text)
+{
+	const char *why;
+	struct url url;
+	struct buf out;
+
+	buf_init(&out, 0);
+	check(uri_parse_url(str_of(base), &url, &why) == 0);
+	if (reference_resolve(&url, text, &out)) {
+		struct str s = buf_str(&out);
+
+		for (size_t i = 0; i < s.n; i++)
+			check(s.p[i] > ' ' && s.p[i] < 0x7f);
+		check(!contains(s, "#"));
+	}
+	buf_done(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = { (const char *)data, size };
@@ -120,5 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run_path(text);
 	run_authority(text);
 	run_url(text);
+	run_reference("https://a/b/c?d", text);
+	run_reference("http://[::1]:1?q", text);
 	return 0;
 }

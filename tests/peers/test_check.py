@@ -234,6 +234,10 @@ class Peers(harness.TestCase):
             version, status = run.stdout.decode().splitlines()[-1].split()
             if expected == "h2":
                 self.assertEqual(report["http"]["h2"], version == "2")
+                run = harness.latch("--ca", self.ca, "--json", f"https://localhost:{port}/")
+                record = json.loads(run.stderr)
+                self.assertEqual(record["protocol"], "HTTP/2" if version == "2" else "HTTP/1.1")
+                self.assertEqual((record["exit"], record["status"]), (0, int(status)))
             else:
                 self.assertEqual(report["http"]["status"], int(status))
                 hsts = re.search(

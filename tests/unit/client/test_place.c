@@ -82,6 +82,8 @@ Test(place, what_is_no_url_is_refused)
 {
 	cr_expect_eq(parse("gopher://x/", false), -1);
 	cr_expect_eq(e.code, ERR_USAGE);
+	cr_expect_eq(parse("https://a%00b/", false), -1);
+	cr_expect_eq(parse("https://%61/", false), -1);
 	cr_expect_eq(parse("https://a/caf\xc3\xa9", false), -1);
 	cr_expect_not_null(strstr(e.text, "percent-encoded"), "%s", e.text);
 }
