@@ -442,7 +442,8 @@ class Access(TestCase):
         self.assertEqual(set(request), {
             "event", "time", "client", "site", "method", "target", "protocol", "status", "bytes",
             "duration_us", "referer", "user_agent", "tls_version", "tls_cipher", "tls_resumed",
-            "tls_client_subject", "worker", "generation", "stream"})
+            "tls_client_verify", "tls_client_subject", "tls_client_names", "tls_client_fingerprint",
+            "worker", "generation", "stream"})
         self.assertEqual(
             [request[k] for k in ("event", "site", "method", "target", "protocol", "status",
                                   "bytes", "referer",
