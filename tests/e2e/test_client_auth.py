@@ -409,6 +409,17 @@ class Revocation(Small):
                     kept = Visit(d, contexts[1], session=kept.session)
                     self.assertEqual((kept.status, kept.resumed), (200, True))
 
+    def test_a_list_that_is_replaced_counts_without_a_command(self):
+        self.pki.crl("issuer", name="i.crl")
+        with self.daemon('mode = "required";' + self.issuer) as d:
+            c = context(self.pki, "second", "1.3")
+            v = Visit(d, c)
+            self.assertEqual(v.status, 200)
+            self.pki.crl("issuer", ["second"], name="i.crl")
+            d.log.wait("generation 2 serves")
+            self.assertEqual(Visit(d, c, session=v.session).alert, "certificate revoked")
+            self.assertEqual(Visit(d, context(self.pki, "first")).status, 200)
+
     def test_a_session_does_not_outlive_the_certificate(self):
         self.pki.crl("issuer", name="i.crl")
         with self.daemon('mode = "required";' + self.issuer) as d:
