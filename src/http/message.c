@@ -61,7 +61,7 @@ int http_status_at(unsigned index)
 #undef STATUS
 	};
 
-	return codes[index];
+	return index < sizeof(codes) / sizeof(codes[0]) ? codes[index] : 0;
 }
 
 bool http_is_token(struct str s)

@@ -62,7 +62,7 @@ enum http_method http_method_of(struct str token);
 struct str http_reason(int status);
 /* Which of the codes of status.def, in their order: below HTTP_STATUS_COUNT; -1: none. */
 int http_status_index(int status);
-/* The code at an index below HTTP_STATUS_COUNT. */
+/* The code at an index; 0 where there is none. */
 int http_status_at(unsigned index);
 /* tchar of RFC 9110 section 5.6.2, and non-empty. */
 bool http_is_token(struct str s);

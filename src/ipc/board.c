@@ -5,24 +5,74 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
-struct board *board_new(struct err *e)
-{
-	struct board *b =
-		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+/* Nobody can make it shorter under those who have it mapped. */
+enum { BOARD_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
-	if (b == MAP_FAILED) {
-		err_errno(e, ERR_SYSTEM, errno, "cannot map the board");
+static int make_memory(struct err *e)
+{
+	int fd = memfd_create("latchd-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && ftruncate(fd, sizeof(struct board)) == 0 &&
+		fcntl(fd, F_ADD_SEALS, BOARD_SEALS) == 0)
+		return fd;
+	err_errno(e, ERR_SYSTEM, errno, "no memory for the board");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool is_memory(int fd)
+{
+	struct stat st;
+
+	return fcntl(fd, F_GET_SEALS) == BOARD_SEALS && fstat(fd, &st) == 0 &&
+	       st.st_size == (off_t)sizeof(struct board);
+}
+
+struct board *board_open(int *fd, struct err *e)
+{
+	bool is_new = *fd < 0;
+	int memory = is_new ? make_memory(e) : *fd;
+	struct board *b;
+
+	if (memory < 0)
+		return NULL;
+	if (!is_memory(memory)) {
+		err_set(e, ERR_INTERNAL, "the memory of the board has another size, or no seals");
 		return NULL;
 	}
-	b->started_wall = (uint64_t)time(NULL);
-	b->last_reload_ok = 1;
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	if (b == MAP_FAILED) {
+		err_errno(e, ERR_SYSTEM, errno, "cannot map the board");
+		if (is_new)
+			close(memory);
+		return NULL;
+	}
+	*fd = memory;
+	if (is_new) {
+		b->started_wall = (uint64_t)time(NULL);
+		b->last_reload_ok = 1;
+	}
+	return b;
+}
+
+struct board *board_new(struct err *e)
+{
+	int fd = -1;
+	struct board *b = board_open(&fd, e);
+
+	if (b)
+		close(fd);
 	return b;
 }
 
@@ -130,12 +180,13 @@ const char *board_closure_name(unsigned closure)
 }
 
 /* Where the 64-bit counters are that sums are made of; all of them but the gauges. */
-static const struct {
+static const struct place {
+	const char *name;
 	size_t offset, count;
 } counters[] = {
 #define COUNTER(field, n)                                                                          \
 	{                                                                                          \
-		offsetof(struct board_slot, field), n                                              \
+#field, offsetof(struct board_slot, field), n                                      \
 	}
 	COUNTER(connections, 1),
 	COUNTER(accepted, BOARD_LISTENERS),
@@ -157,6 +208,79 @@ static const struct {
 	COUNTER(timed_us, 1),
 #undef COUNTER
 };
+
+/* ---- the layout ------------------------------------------------------------------------- */
+
+static const struct place others[] = {
+#define GAUGE(field)                                                                               \
+	{                                                                                          \
+#field, offsetof(struct board_slot, field),                                        \
+			sizeof(((struct board_slot *)0)->field)                                    \
+	}
+	GAUGE(state),
+	GAUGE(pid),
+	GAUGE(generation),
+	GAUGE(live),
+	GAUGE(confined),
+	GAUGE(accepting),
+	GAUGE(turns),
+	GAUGE(beat_ms),
+#undef GAUGE
+#define HEAD(field)                                                                                \
+	{                                                                                          \
+#field, offsetof(struct board, field), sizeof(((struct board *)0)->field)          \
+	}
+	HEAD(started_wall),
+	HEAD(generation),
+	HEAD(respawns),
+	HEAD(reloads_ok),
+	HEAD(reloads_failed),
+	HEAD(last_reload_ok),
+	HEAD(nslots),
+	HEAD(listener),
+	HEAD(slot),
+#undef HEAD
+};
+
+/* FNV-1a. */
+static uint64_t mix(uint64_t hash, const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ ((const unsigned char *)p)[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
+static uint64_t mix_places(uint64_t hash, const struct place *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t numbers[2] = { v[i].offset, v[i].count };
+
+		hash = mix(hash, v[i].name, strlen(v[i].name) + 1);
+		hash = mix(hash, numbers, sizeof(numbers));
+	}
+	return hash;
+}
+
+uint64_t board_layout(int (*code_at)(unsigned index))
+{
+	uint64_t sizes[2] = { sizeof(struct board), sizeof(struct board_slot) };
+	uint64_t hash = mix(UINT64_C(14695981039346656037), sizes, sizeof(sizes));
+
+	for (unsigned i = 0; i < BOARD_CLOSURES; i++) {
+		const char *name = board_closure_name(i);
+
+		hash = name ? mix(hash, name, strlen(name) + 1) : mix(hash, "", 1);
+	}
+	for (unsigned i = 0; i < BOARD_CODES; i++) {
+		int code = code_at(i);
+
+		hash = mix(hash, &code, sizeof(code));
+	}
+	hash = mix_places(hash, counters, sizeof(counters) / sizeof(counters[0]));
+	return mix_places(hash, others, sizeof(others) / sizeof(others[0]));
+}
+
+/* ---- sums ------------------------------------------------------------------------------- */
 
 static void add_counters(struct board_slot *sum, const struct board_slot *s)
 {

@@ -76,7 +76,14 @@ struct board {
 
 /* Shared by fork; NULL: `e`. Never freed before the process ends, but for tests. */
 struct board *board_new(struct err *e);
+/* The same in a memory file that a later image of this program can map again. *fd -1: it is new,
+ * and *fd becomes its close-on-exec descriptor; else *fd is of one that was made here before, by a
+ * program with the same board_layout(). */
+struct board *board_open(int *fd, struct err *e);
 void board_free(struct board *b);
+/* A number that is another one wherever a field has another name, place or meaning. `code_at`: what
+ * the indexes of `codes` mean, http_status_at(). */
+uint64_t board_layout(int (*code_at)(unsigned index));
 
 /* Single-writer increment and store that other processes may read meanwhile. */
 #define board_add(counter, n)                                                                      \

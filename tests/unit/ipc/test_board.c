@@ -1,7 +1,9 @@
 /* The board: slots, totals, balance, and the gate of the fair accept. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +50,57 @@ Test(board, starts_empty_and_knows_when)
 	cr_expect_gt(b->started_wall, 0);
 	cr_expect_eq(b->last_reload_ok, 1);
 	cr_expect_float_eq(board_imbalance(b), 1.0, 1e-9);
+}
+
+/* ---- from one image of the program to the next ------------------------------------------ */
+
+Test(board, can_be_mapped_again)
+{
+	int fd = -1;
+	struct board *first, *second;
+	struct err e;
+
+	first = board_open(&fd, &e);
+	cr_assert_not_null(first, "%s", e.text);
+	cr_expect_eq(first->last_reload_ok, 1);
+	board_set(first->slot[3].requests, (uint64_t)7);
+	second = board_open(&fd, &e);
+	cr_assert_not_null(second, "%s", e.text);
+	cr_expect_neq(first, second);
+	cr_expect_eq(board_get(second->slot[3].requests), 7);
+	board_free(first);
+	board_free(second);
+	close(fd);
+}
+
+Test(board, another_memory_is_refused)
+{
+	int fd = memfd_create("test", MFD_ALLOW_SEALING);
+	struct err e;
+
+	cr_assert_eq(ftruncate(fd, sizeof(struct board)), 0);
+	cr_expect_null(board_open(&fd, &e), "not sealed: it could shrink");
+	cr_assert_eq(ftruncate(fd, sizeof(struct board) - 1), 0);
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+	cr_expect_null(board_open(&fd, &e), "too short");
+	cr_expect_eq(e.code, ERR_INTERNAL);
+	close(fd);
+}
+
+static int a_code(unsigned index)
+{
+	return (int)index + 200;
+}
+
+static int another_code(unsigned index)
+{
+	return (int)index + 201;
+}
+
+Test(board, the_layout_depends_on_what_codes_mean)
+{
+	cr_expect_eq(board_layout(a_code), board_layout(a_code));
+	cr_expect_neq(board_layout(a_code), board_layout(another_code));
 }
 
 Test(board, takes_the_lowest_free_slot)
