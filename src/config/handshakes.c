@@ -9,7 +9,7 @@
 #include "config/spread.h"
 #include "tls/trial.h"
 
-enum { NAME_SIZE = 300, KIND_SIZE = 128, KINDS_MAX = 64 };
+enum { KIND_SIZE = 128, KINDS_MAX = 64 };
 
 /* Was that file read for `before` with the same content? "": there is no file. */
 static bool is_same_file(const struct config *c, const struct config *before, const char *path)
@@ -36,8 +36,7 @@ static bool is_unchanged(
 	return true;
 }
 
-/* A name that leads to the site and, as far as can be, to no other one. */
-static void choose_name(const struct config_site *site, char dst[NAME_SIZE])
+void handshakes_name(const struct config_site *site, char dst[HANDSHAKES_NAME_SIZE])
 {
 	const char *name = site->names[0];
 
@@ -47,9 +46,9 @@ static void choose_name(const struct config_site *site, char dst[NAME_SIZE])
 			break;
 		}
 	if (!strcmp(name, "*"))
-		snprintf(dst, NAME_SIZE, "latchd-trial.invalid");
+		snprintf(dst, HANDSHAKES_NAME_SIZE, "latchd-trial.invalid");
 	else
-		snprintf(dst, NAME_SIZE, "%s%s", *name == '*' ? "latchd-trial" : "",
+		snprintf(dst, HANDSHAKES_NAME_SIZE, "%s%s", *name == '*' ? "latchd-trial" : "",
 			*name == '*' ? name + 1 : name);
 }
 
@@ -80,11 +79,11 @@ struct tasks {
 static int try_site(void *data, size_t i, struct err *e)
 {
 	const struct task *t = &((const struct tasks *)data)->v[i];
-	char name[NAME_SIZE];
+	char name[HANDSHAKES_NAME_SIZE];
 
 	if (t->only_key)
 		return trial_prove(t->site->context, e);
-	choose_name(t->site, name);
+	handshakes_name(t->site, name);
 	return trial_handshakes(t->trial, t->site->context, name, &t->site->serving, e);
 }
 
@@ -94,9 +93,9 @@ static void on_failed(void *data, size_t i, const struct err *e)
 	const struct config_site *site = all->v[i].site;
 	const struct config_listener *l = all->v[i].listener;
 	struct config_place p = site->place;
-	char name[NAME_SIZE];
+	char name[HANDSHAKES_NAME_SIZE];
 
-	choose_name(site, name);
+	handshakes_name(site, name);
 	if (site->npairs)
 		p = config_place_of(all->c, &site->pairs[0].certificate, &site->pairs[0].place);
 	findings_error(all->f, e->code, p.file, p.line,

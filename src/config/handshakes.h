@@ -7,6 +7,10 @@
 
 /* What one start tries in full; of more certificates, HANDSHAKES_MANY of each kind are. */
 enum { HANDSHAKES_MANY = 256 };
+enum { HANDSHAKES_NAME_SIZE = 300 };
+
+/* A name that leads to the site and, as far as can be, to no other one. */
+void handshakes_name(const struct config_site *site, char dst[HANDSHAKES_NAME_SIZE]);
 
 /* What fails is an error at the line of the certificate. Where there is no `before`, and many
  * certificates are of one kind (type and size of key, signature), a handshake with some of them

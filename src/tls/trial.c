@@ -236,3 +236,41 @@ int trial_prove(struct ssl_ctx_st *ctx, struct err *e)
 	ERR_clear_error();
 	return 0;
 }
+
+/* Did the server ask for a certificate of ours (TLS 1.2), and show us its own before? */
+static bool wants_certificate(SSL *client)
+{
+	const uint8_t *types;
+
+	return SSL_get0_peer_certificate(client) && SSL_get0_certificate_types(client, &types) > 0;
+}
+
+int trial_client(int fd, struct ssl_ctx_st *ctx, const char *name, struct err *e)
+{
+	const struct attachment *a = attach_get(ctx);
+	struct tls_reason reason;
+	struct trial t;
+	SSL *client;
+	int rc = -1;
+
+	trial_init(&t, NULL);
+	client = new_client(&t, a, a->leaf[0], name, e);
+	if (!client)
+		goto out;
+	ERR_clear_error();
+	if (SSL_set_fd(client, fd) != 1) {
+		err_set(e, ERR_SYSTEM, "out of memory");
+	} else if (SSL_connect(client) != 1 && !wants_certificate(client)) {
+		tls_reason_take(client, &reason);
+		err_set(e, ERR_INTERNAL, "%s", reason.sentence);
+	} else if (X509_cmp(SSL_get0_peer_certificate(client), a->leaf[0]) != 0) {
+		err_set(e, ERR_INTERNAL, "another certificate is served");
+	} else {
+		rc = 0;
+	}
+	SSL_free(client);
+	ERR_clear_error();
+out:
+	trial_done(&t);
+	return rc;
+}
