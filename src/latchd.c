@@ -17,6 +17,7 @@
 #include "config/print.h"
 #include "config/read.h"
 #include "master/master.h"
+#include "master/proof.h"
 #include "tls/context.h"
 #include "worker/worker.h"
 
@@ -30,7 +31,15 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/latchd/latchd.conf"
 enum { DEFAULT_PORT = 8443 };
 
-enum action { ACTION_RUN, ACTION_TEST, ACTION_PRINT, ACTION_EXPLAIN, ACTION_VERSION, ACTION_HELP };
+enum action {
+	ACTION_RUN,
+	ACTION_REHEARSE,
+	ACTION_TEST,
+	ACTION_PRINT,
+	ACTION_EXPLAIN,
+	ACTION_VERSION,
+	ACTION_HELP
+};
 
 struct command {
 	enum action action;
@@ -47,7 +56,7 @@ static const char help[] =
 	"       latchd -T [-c FILE]             print the effective configuration\n"
 	"       latchd --explain [KEY]          what a directive means; all without KEY\n"
 	"       latchd --serve DIR [--port N]   serve DIR on https://localhost:8443\n"
-	"       latchd ctl reload|status|stop|reopen-logs\n"
+	"       latchd ctl reload|status|stop|reopen-logs|upgrade\n"
 	"                                       talk to the running master\n"
 	"       latchd -V | -h                  version, this help\n"
 	"\n"
@@ -67,7 +76,7 @@ static int usage(const char *problem, const char *what)
 	return ERR_USAGE;
 }
 
-enum { OPTION_EXPLAIN = 256, OPTION_SERVE, OPTION_PORT };
+enum { OPTION_EXPLAIN = 256, OPTION_SERVE, OPTION_PORT, OPTION_REHEARSE };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -76,6 +85,7 @@ static const struct option options[] = {
 	{ "explain", optional_argument, NULL, OPTION_EXPLAIN },
 	{ "serve", required_argument, NULL, OPTION_SERVE },
 	{ "port", required_argument, NULL, OPTION_PORT },
+	{ "rehearse", no_argument, NULL, OPTION_REHEARSE },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -88,6 +98,7 @@ static const struct {
 } actions[] = {
 	{ 't', ACTION_TEST },
 	{ 'T', ACTION_PRINT },
+	{ OPTION_REHEARSE, ACTION_REHEARSE },
 	{ OPTION_EXPLAIN, ACTION_EXPLAIN },
 	{ 'V', ACTION_VERSION },
 	{ 'h', ACTION_HELP },
@@ -215,16 +226,17 @@ static int explain(const struct command *c)
 	return ERR_USAGE;
 }
 
-static int run(const struct command *c)
+static int run(const struct command *c, char *const *argv)
 {
 	struct master_options o = {
 		.config_path = c->serve_dir ? NULL : c->config_path,
 		.serve_dir = c->serve_dir,
 		.serve_port = c->port_is_set ? c->serve_port : DEFAULT_PORT,
 		.worker = worker_main,
+		.argv = argv,
 	};
 
-	return master_run(&o);
+	return c->action == ACTION_REHEARSE ? proof_run(&o) : master_run(&o);
 }
 
 /* No socket and no log may become a standard descriptor. */
@@ -264,7 +276,8 @@ int main(int argc, char **argv)
 		fputs(help, stdout);
 		return finish_output(0);
 	case ACTION_RUN:
+	case ACTION_REHEARSE:
 		break;
 	}
-	return run(&c);
+	return run(&c, argv);
 }

@@ -21,7 +21,7 @@
 
 enum {
 	CTL_SHORT_S = 10,  /* for an answer that needs no waiting */
-	CTL_LONG_S = 1800, /* for a reload or a stop; the master bounds these itself */
+	CTL_LONG_S = 1800, /* for a reload, an upgrade or a stop; the master bounds these itself */
 	CTL_WATCH_MS = 2000,
 };
 
@@ -41,6 +41,7 @@ static const struct ctl_word {
 	{ "status", CTL_SHORT_S, true, false },
 	{ "stop", CTL_LONG_S, false, true },
 	{ "reopen-logs", CTL_SHORT_S, false, false },
+	{ "upgrade", CTL_LONG_S, false, false },
 };
 
 static const char help[] =
@@ -48,6 +49,7 @@ static const char help[] =
 	"       latchd ctl [-s SOCKET] status [--json] [--watch]\n"
 	"       latchd ctl [-s SOCKET] stop          finish what runs, and end\n"
 	"       latchd ctl [-s SOCKET] reopen-logs   after they were renamed\n"
+	"       latchd ctl [-s SOCKET] upgrade       become the program that was installed\n"
 	"\n"
 	"  -s, --socket SOCKET   default " CONTROL_PATH "\n"
 	"  --json                one object on one line\n"

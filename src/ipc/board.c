@@ -235,10 +235,13 @@ static const struct place others[] = {
 	HEAD(respawns),
 	HEAD(reloads_ok),
 	HEAD(reloads_failed),
+	HEAD(reloads_quarantined),
 	HEAD(last_reload_ok),
 	HEAD(nslots),
 	HEAD(listener),
 	HEAD(slot),
+	HEAD(nsamples),
+	HEAD(sample),
 #undef HEAD
 };
 

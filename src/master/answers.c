@@ -103,6 +103,14 @@ static void on_asked(void *data, struct control_client *client, enum control_wor
 		if (!a->o.reload->ending)
 			a->o.stop(a->o.data);
 		break;
+	case CONTROL_UPGRADE:
+		if (a->o.reload->ending) {
+			refuse_stopping(client);
+			break;
+		}
+		log_notice("an upgrade is asked for on the control socket");
+		a->o.upgrade(a->o.data);
+		break;
 	case CONTROL_REOPEN_LOGS:
 		reload_reopen_logs(a->o.reload);
 		control_finish(client, 0);
@@ -156,10 +164,34 @@ void answers_verdict(struct answers *a)
 		refuse_capped(client, until, "the reload comes by itself then");
 }
 
+void answers_upgraded(struct answers *a, enum err_code code, struct str lines)
+{
+	struct control_client *client;
+
+	while ((client = control_waiting(&a->control, CONTROL_UPGRADE, 0))) {
+		control_say_lines(client, code ? CONTROL_ERROR : CONTROL_OUTPUT, lines);
+		control_finish(client, (int)code);
+	}
+}
+
+int answers_take_over(struct answers *a, const struct handover *h, struct err *e)
+{
+	struct control_client *client;
+
+	if (control_take_over(&a->control, h, e) < 0)
+		return -1;
+	/* The first transaction is the start, theirs comes after it. */
+	while ((client = control_waiting(&a->control, CONTROL_RELOAD, 0)))
+		control_mark(client, a->o.reload->turn + 2);
+	return 0;
+}
+
 void answers_stopping(struct answers *a)
 {
 	struct control_client *client;
 
+	while ((client = control_waiting(&a->control, CONTROL_UPGRADE, 0)))
+		refuse_stopping(client);
 	for (uint64_t turn = a->o.reload->turn; turn <= a->o.reload->turn + 1; turn++)
 		while ((client = control_waiting(&a->control, CONTROL_RELOAD, turn)))
 			refuse_stopping(client);

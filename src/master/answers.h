@@ -10,6 +10,8 @@ struct answers_options {
 	struct reload *reload;
 	/* Begins a graceful stop; not called while one runs. */
 	void (*stop)(void *data);
+	/* Begins an upgrade, or does not: answers_upgraded() says what came of it. */
+	void (*upgrade)(void *data);
 	void *data;
 };
 
@@ -24,6 +26,10 @@ void answers_init(struct answers *a, const struct answers_options *o);
 void answers_listen(struct answers *a);
 /* Who waits for the transaction that just ended hears how. */
 void answers_verdict(struct answers *a);
+/* Who waits for an upgrade hears how it ended: lines, and the code. */
+void answers_upgraded(struct answers *a, enum err_code code, struct str lines);
+/* Those who asked the image before go on waiting; see control_take_over(). */
+int answers_take_over(struct answers *a, const struct handover *h, struct err *e);
 /* No reload comes any more. */
 void answers_stopping(struct answers *a);
 /* The last words, with the exit code of the process. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "master/handover.h"
 #include "net/control.h"
 
 enum client_state { CLIENT_ASKING, CLIENT_WAITING, CLIENT_ANSWERED };
@@ -42,6 +43,7 @@ static const struct {
 	{ "status json", CONTROL_STATUS_JSON },
 	{ "stop", CONTROL_STOP },
 	{ "reopen-logs", CONTROL_REOPEN_LOGS },
+	{ "upgrade", CONTROL_UPGRADE },
 };
 
 /* ---- one client ------------------------------------------------------------------------- */
@@ -256,22 +258,23 @@ static void refuse(int fd, const char *text)
 	close(fd);
 }
 
-static void client_new(struct control *c, int fd)
+/* NULL: it is closed again. */
+static struct control_client *client_new(struct control *c, int fd)
 {
 	struct control_client *client = calloc(1, sizeof(*client));
 
 	if (!client) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	*client = (struct control_client){ .owner = c, .fd = fd, .next = c->clients };
 	buf_init(&client->reply, CONTROL_REPLY_MAX);
 	c->clients = client;
 	c->n++;
-	if (sd_event_add_io(c->o.event, &client->io, fd, EPOLLIN, on_client, client) < 0)
-		client_free(client);
-	else
-		arm(client);
+	if (sd_event_add_io(c->o.event, &client->io, fd, EPOLLIN, on_client, client) >= 0)
+		return arm(client) < 0 ? NULL : client;
+	client_free(client);
+	return NULL;
 }
 
 static int on_listener(sd_event_source *s, int fd, uint32_t events, void *data)
@@ -398,6 +401,94 @@ int control_listen(struct control *c, const char *path, struct err *e)
 failed:
 	control_close(c);
 	return -1;
+}
+
+/* ---- from one image to the next --------------------------------------------------------- */
+
+static const char *text_of(enum control_word word)
+{
+	size_t i = 0;
+
+	while (words[i].word != word)
+		i++;
+	return words[i].text;
+}
+
+/* A request with a byte 0 is none: who sends that is not kept. */
+static bool is_kept(const struct control_client *client)
+{
+	return client->state == CLIENT_WAITING ||
+	       (client->state == CLIENT_ASKING && !memchr(client->request, 0, client->n));
+}
+
+int control_leave(const struct control *c, struct handover *ret, struct err *e)
+{
+	ret->control = strdup(c->path ? c->path : "");
+	ret->control_fd = c->path ? c->fd : -1;
+	ret->control_device = c->device;
+	ret->control_inode = c->inode;
+	ret->clients = calloc(c->n + 1, sizeof(*ret->clients));
+	if (!ret->control || !ret->clients)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	for (struct control_client *client = c->clients; client; client = client->next) {
+		bool waits = client->state == CLIENT_WAITING;
+		struct handover_client *to = &ret->clients[ret->nclients];
+
+		if (client->state == CLIENT_ANSWERED)
+			send_reply(client);
+		if (!is_kept(client))
+			continue;
+		*to = (struct handover_client){ .fd = client->fd,
+			.waits = waits,
+			.request = waits ? strdup(text_of(client->word))
+					 : strndup(client->request, client->n) };
+		if (!to->request)
+			return err_set(e, ERR_SYSTEM, "out of memory");
+		ret->nclients++;
+	}
+	return 0;
+}
+
+static void client_take_over(struct control *c, const struct handover_client *from)
+{
+	struct control_client *client = client_new(c, from->fd);
+	size_t n = strlen(from->request), i = 0;
+
+	if (!client)
+		return;
+	if (!from->waits) {
+		client->n = n < sizeof(client->request) ? n : sizeof(client->request) - 1;
+		memcpy(client->request, from->request, client->n);
+		return;
+	}
+	client->deadline = sd_event_source_disable_unref(client->deadline);
+	client->state = CLIENT_WAITING;
+	while (i < sizeof(words) / sizeof(words[0]) && strcmp(words[i].text, from->request) != 0)
+		i++;
+	if (i < sizeof(words) / sizeof(words[0]))
+		client->word = words[i].word;
+	else
+		client_free(client); /* a word of another version */
+}
+
+int control_take_over(struct control *c, const struct handover *h, struct err *e)
+{
+	int r = 0;
+
+	if (h->control_fd >= 0) {
+		c->fd = h->control_fd;
+		c->device = h->control_device;
+		c->inode = h->control_inode;
+		c->path = strdup(h->control);
+		if (!c->path)
+			return err_set(e, ERR_SYSTEM, "out of memory");
+		r = sd_event_add_io(c->o.event, &c->io, c->fd, EPOLLIN, on_listener, c);
+	}
+	if (r < 0)
+		return err_errno(e, ERR_SYSTEM, -r, "cannot watch %s", c->path);
+	for (size_t i = 0; i < h->nclients; i++)
+		client_take_over(c, &h->clients[i]);
+	return 0;
 }
 
 void control_done(struct control *c)

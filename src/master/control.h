@@ -28,10 +28,12 @@ enum control_word {
 	CONTROL_STATUS_JSON,
 	CONTROL_STOP,
 	CONTROL_REOPEN_LOGS,
+	CONTROL_UPGRADE,
 };
 
 struct control;
 struct control_client;
+struct handover;
 
 struct control_options {
 	sd_event *event;
@@ -57,6 +59,11 @@ void control_init(struct control *c, const struct control_options *o);
 /* Listens at `path` from now on; "": nowhere. What is the same already stays as it is. -1: no
  * socket now (the file is another's, no such directory, ...), and `e` says why. */
 int control_listen(struct control *c, const char *path, struct err *e);
+/* The socket and its clients, but for those that have their answer, for the next image of this
+ * process; what fails is lack of memory. */
+int control_leave(const struct control *c, struct handover *ret, struct err *e);
+/* Those of the image before: who waited for an answer waits on, with mark 0. -1: `e`. */
+int control_take_over(struct control *c, const struct handover *h, struct err *e);
 /* Removes the file. Who waits still hears its answer. */
 void control_close(struct control *c);
 /* Answers get one more chance to leave, without waiting. The connections stay open until the

@@ -3,6 +3,7 @@
 #include "master/generation.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "config/serve.h"
 #include "ipc/board.h"
 #include "ipc/tally.h"
+#include "master/handover.h"
 #include "tls/session_cache.h"
 
 size_t generation_release_sockets(struct generation *g)
@@ -22,7 +24,7 @@ size_t generation_release_sockets(struct generation *g)
 	size_t closed = 0;
 
 	if (g->listener_fds)
-		closed = sockets_release(g->o->sockets, g->listener_fds, g->config->nlisteners);
+		closed = sockets_release(g->o->sockets, g->listener_fds, g->nlisteners);
 	g->listener_fds = NULL;
 	return closed;
 }
@@ -85,6 +87,7 @@ static int fork_workers(
 {
 	const struct generation_options *go = g->o;
 	const struct config *c = g->config;
+	const int *listen_on = go->stand_in ? go->stand_in(c, e) : g->listener_fds;
 	bool is_root = geteuid() == 0;
 	struct pool_options o = {
 		.member = {
@@ -94,7 +97,7 @@ static int fork_workers(
 			.inherit = {
 				.config = c,
 				.generation = g->number,
-				.listener_fds = g->listener_fds,
+				.listener_fds = listen_on,
 				.tally = g->tally,
 				.cache = g->cache,
 				.ring = c->tls.tickets_enabled ? go->ring : NULL,
@@ -104,12 +107,12 @@ static int fork_workers(
 			},
 			.ready_ms = c->reload_ready_ms,
 		},
-		.n = count_workers(c),
+		.n = go->stand_in ? 1 : count_workers(c),
 		.sigpipe_is_policy = c->sigpipe == SIGPIPE_DEFAULT,
 		.news = news,
 	};
 
-	return pool_start(&g->pool, &o, e);
+	return listen_on ? pool_start(&g->pool, &o, e) : -1;
 }
 
 /* Is what was read what was rehearsed? */
@@ -161,6 +164,7 @@ static int begin(struct generation *g, pool_news_fn *news, struct findings *f)
 	g->listener_fds = sockets_acquire(o->sockets, g->config, f);
 	if (!g->listener_fds)
 		return -1;
+	g->nlisteners = g->config->nlisteners;
 	for (size_t i = 0; i < g->config->nlisteners; i++)
 		board_add_listener(o->slots->board, g->config->listeners[i].name);
 	g->opened = o->sockets->n - sockets_before;
@@ -282,4 +286,92 @@ void generation_reopen_logs(
 		pool_reopen_log(&g->pool, (unsigned)i, fds[i]);
 	}
 	free(fds);
+}
+
+/* ---- from one image to the next --------------------------------------------------------- */
+
+bool generation_is_inherited(const struct generation *g)
+{
+	return !g->pool.o.member.worker;
+}
+
+int generation_leave(const struct generation *g, struct handover_generation *ret, struct err *e)
+{
+	const struct config *c = g->config;
+
+	*ret = (struct handover_generation){ .number = g->number,
+		.ready_ms = c->reload_ready_ms,
+		.drain_ms = c->reload_drain_ms,
+		.user = strdup(c->user ? c->user : ""),
+		.group = strdup(c->group ? c->group : ""),
+		.log_target = c->log_target,
+		.log_level = c->log_level,
+		.logs = calloc(c->nlog_files + 1, sizeof(*ret->logs)),
+		.workers = calloc(g->pool.o.n + 1, sizeof(*ret->workers)) };
+	if (!ret->user || !ret->group || !ret->logs || !ret->workers)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	for (size_t i = 0; i < c->nlog_files; i++) {
+		ret->logs[i] =
+			(struct handover_log){ strdup(c->log_files[i].path), c->log_files[i].fd };
+		if (!ret->logs[i].path)
+			return err_set(e, ERR_SYSTEM, "out of memory");
+		ret->nlogs++;
+	}
+	pool_leave(&g->pool, ret);
+	return 0;
+}
+
+/* What is left of a configuration. NULL: out of memory. */
+static struct config *remember(const struct handover_generation *from)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->reload_ready_ms = from->ready_ms;
+	c->reload_drain_ms = from->drain_ms;
+	c->log_target = (enum log_target)from->log_target;
+	c->log_level = (enum log_level)from->log_level;
+	c->user = strdup(from->user);
+	c->group = strdup(from->group);
+	c->log_files = calloc(from->nlogs + 1, sizeof(*c->log_files));
+	for (size_t i = 0; c->log_files && i < from->nlogs; i++) {
+		c->log_files[i] = (struct log_file){
+			.fd = fcntl(from->logs[i].fd, F_DUPFD_CLOEXEC, 0),
+			.path = strdup(from->logs[i].path),
+		};
+		c->nlog_files += c->log_files[i].path && c->log_files[i].fd >= 0;
+	}
+	if (c->user && c->group && c->log_files && c->nlog_files == from->nlogs)
+		return c;
+	config_free(c);
+	return NULL;
+}
+
+struct generation *generation_take_over(const struct generation_options *o,
+	const struct handover_generation *from, pool_news_fn *news, struct err *e)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	struct pool_options po = {
+		.member = {
+			.event = o->event,
+			.slots = o->slots,
+			.inherit.generation = from->number,
+			.ready_ms = from->ready_ms,
+		},
+		.news = news,
+	};
+
+	if (g)
+		*g = (struct generation){
+			.o = o, .number = from->number, .config = remember(from)
+		};
+	if (g)
+		g->holders = calloc(1, sizeof(*g->holders));
+	if (!g || !g->config || !g->holders) {
+		err_set(e, ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	*g->holders = 1;
+	return pool_take_over(&g->pool, &po, from, e) == 0 ? g : NULL;
 }

@@ -15,6 +15,7 @@
 #include "master/slots.h"
 #include "master/sockets.h"
 
+struct handover_generation;
 struct session_cache;
 struct tally;
 struct ticket_ring;
@@ -28,6 +29,9 @@ struct generation_options {
 	struct sockets *sockets;
 	/* Serves now: what is equal is taken from its configuration; NULL: none does. */
 	const struct generation *before;
+	/* NULL, or: it is only a proof. One worker is forked, and listens on what this makes, an
+	 * array for all listeners, instead of the sockets. */
+	int *(*stand_in)(const struct config *c, struct err *e);
 };
 
 struct generation {
@@ -39,7 +43,8 @@ struct generation {
 	unsigned *holders;           /* of the configuration: generations that share it */
 	int *listener_fds;           /* held; NULL once given back */
 	struct session_cache *cache; /* a hold of it; NULL: sessions are not cached */
-	struct tally *tally;         /* NULL: connections by address are not limited */
+	size_t nlisteners;
+	struct tally *tally; /* NULL: connections by address are not limited */
 	struct pool pool;
 	size_t opened; /* sockets that it brought */
 };
@@ -56,6 +61,14 @@ struct generation *generation_new(const struct generation_options *o, uint32_t n
  * their own; no file is read. */
 struct generation *generation_restore(
 	const struct generation *before, uint32_t number, pool_news_fn *news, struct findings *f);
+/* The generation of the image before: its workers go on, and its configuration is gone but for what
+ * their end takes. NULL: `e`, and nothing is given back: that would end the workers. */
+struct generation *generation_take_over(const struct generation_options *o,
+	const struct handover_generation *from, pool_news_fn *news, struct err *e);
+/* For the next image of this process; -1: out of memory. */
+int generation_leave(const struct generation *g, struct handover_generation *ret, struct err *e);
+/* Is it one of an image before? */
+bool generation_is_inherited(const struct generation *g);
 /* Workers that are left are killed. The CA file of --serve goes too. NULL is fine. */
 void generation_free(struct generation *g);
 struct generation *generation_of(struct pool *p);

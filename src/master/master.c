@@ -9,17 +9,21 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/answers.h"
 #include "master/events.h"
+#include "master/heir.h"
 #include "master/history.h"
 #include "master/notify.h"
 #include "master/reload.h"
 #include "master/rotation.h"
 #include "master/renewal.h"
 #include "master/report.h"
+#include "master/succession.h"
+#include "master/upgrade.h"
 #include "master/watchdog.h"
 #include "net/sock.h"
 
@@ -38,6 +42,8 @@ struct master {
 	sd_event *event;
 	struct reload reload;
 	struct answers answers;
+	struct upgrade upgrade;
+	struct heir heir;
 	struct watchdog watchdog;
 	struct renewal renewal;
 	struct history history;
@@ -87,6 +93,8 @@ static void on_committed(struct master *m)
 	notify_ready(new_status(m));
 	answers_verdict(&m->answers);
 	renewal_committed(&m->renewal);
+	heir_committed(&m->heir, &m->reload, &m->answers);
+	upgrade_consider(&m->upgrade);
 	if (m->state != MASTER_STARTING)
 		return;
 	m->state = MASTER_RUNNING;
@@ -96,14 +104,37 @@ static void on_committed(struct master *m)
 
 static void on_rejected(struct master *m)
 {
-	if (m->state == MASTER_RUNNING) {
+	if (m->state == MASTER_RUNNING && !reload_is_empty(&m->reload)) {
+		heir_rejected(&m->heir, &m->reload, &m->answers, &m->upgrade);
 		notify_ready(new_status(m));
 		answers_verdict(&m->answers);
 		renewal_go_on(&m->renewal);
+		upgrade_consider(&m->upgrade);
 		return;
 	}
 	m->code = m->reload.code;
 	m->state = MASTER_GONE;
+}
+
+/* The workers of an image before are gone, and no others could be made. */
+static void on_last_gone(struct master *m)
+{
+	log_error("no worker is left");
+	m->code = m->reload.code ? m->reload.code : ERR_INTERNAL;
+	m->state = MASTER_GONE;
+}
+
+static void on_upgrade(void *data, enum upgrade_news news)
+{
+	struct master *m = data;
+
+	if (news == UPGRADE_BEGUN) {
+		notify_reloading("upgrading");
+		return;
+	}
+	if (news == UPGRADE_REJECTED)
+		notify_ready(new_status(m));
+	answers_upgraded(&m->answers, m->upgrade.code, buf_str(&m->upgrade.said));
 }
 
 static void on_news(struct reload *r, enum reload_news news)
@@ -115,7 +146,7 @@ static void on_news(struct reload *r, enum reload_news news)
 		renewal_unfit(&m->renewal);
 		break;
 	case RELOAD_BEGUN:
-		notify_reloading();
+		notify_reloading("reloading the configuration");
 		break;
 	case RELOAD_COMMITTED:
 		on_committed(m);
@@ -126,6 +157,8 @@ static void on_news(struct reload *r, enum reload_news news)
 	case RELOAD_CHANGED:
 		if (m->state >= MASTER_DRAINING && reload_is_empty(r))
 			m->state = MASTER_GONE;
+		else if (m->state == MASTER_RUNNING && reload_is_empty(r))
+			on_last_gone(m);
 		else if (m->state != MASTER_STARTING)
 			tell_status(m);
 		if (m->state == MASTER_RUNNING)
@@ -145,6 +178,7 @@ static void stop(struct master *m, bool at_once)
 	m->state = at_once ? MASTER_STOPPING : MASTER_DRAINING;
 	rotation_stop(&m->rotation);
 	renewal_stop(&m->renewal);
+	upgrade_stop(&m->upgrade);
 	if (at_once)
 		reload_stop(&m->reload);
 	else
@@ -159,6 +193,11 @@ static void stop(struct master *m, bool at_once)
 static void on_stop_asked(void *data)
 {
 	stop(data, false);
+}
+
+static void on_upgrade_asked(void *data)
+{
+	upgrade_begin(&((struct master *)data)->upgrade);
 }
 
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *data)
@@ -181,6 +220,9 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	case SIGUSR1:
 		reload_reopen_logs(&m->reload);
 		break;
+	case SIGUSR2:
+		upgrade_begin(&m->upgrade);
+		break;
 	case SIGINT:
 		stop(m, true);
 		break;
@@ -191,7 +233,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	return 0;
 }
 
-static const int handled[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1 };
+static const int handled[] = { SIGHUP, SIGTERM, SIGQUIT, SIGINT, SIGUSR1, SIGUSR2 };
 
 /* SIGCHLD is blocked for the loop's sake. */
 static int watch_signals(struct master *m)
@@ -216,9 +258,8 @@ static void prepare_process(void)
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct rlimit files;
 
-	/* What we write to may go away; and there is nothing yet that SIGUSR2 asks for. */
+	/* What we write to may go away. */
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGUSR2, &ignore, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -253,10 +294,45 @@ static int loop(struct master *m)
 	return ERR_SYSTEM;
 }
 
+/* A start, or what the image before has left. */
+static int set_up(struct master *m, struct err *e)
+{
+	struct answers_options ao = { .event = m->event,
+		.reload = &m->reload,
+		.stop = on_stop_asked,
+		.upgrade = on_upgrade_asked,
+		.data = m };
+	struct upgrade_options uo = { .event = m->event,
+		.master = m->o,
+		.reload = &m->reload,
+		.control = &m->answers.control,
+		.news = on_upgrade,
+		.data = m };
+	struct succession s;
+
+	answers_init(&m->answers, &ao);
+	succession_find(&s);
+	if (upgrade_init(&m->upgrade, &uo, e) < 0)
+		return -1;
+	if (s.fd < 0)
+		return reload_init(&m->reload, m->event, m->o, on_news, e);
+	if (notify_watchdog_ms() > 0)
+		notify_watchdog();
+	reload_init_bare(&m->reload, m->event, m->o, on_news);
+	m->state = MASTER_RUNNING;
+	if (heir_take_over(&m->heir, &s, &m->reload, &m->answers, &m->upgrade, e) == 0)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, e);
+	if (s.before >= 0)
+		upgrade_return_at_once(&s, m->o, e);
+	/* The workers notice the end of this process, and finish what they have. */
+	log_err(LOG_LEVEL_ERROR, e);
+	_exit((int)e->code);
+}
+
 int master_run(const struct master_options *o)
 {
-	struct master m = { .o = o };
-	struct answers_options ao = { .reload = &m.reload, .stop = on_stop_asked, .data = &m };
+	struct master m = { .o = o, .heir.before = -1 };
 	struct err e;
 	int r;
 
@@ -273,18 +349,16 @@ int master_run(const struct master_options *o)
 		m.code = ERR_SYSTEM;
 		goto out;
 	}
-	if (reload_init(&m.reload, m.event, o, on_news, &e) < 0 ||
-		watchdog_start(&m.watchdog, m.event, &m.reload, &e) < 0) {
+	if (set_up(&m, &e) < 0 || watchdog_start(&m.watchdog, m.event, &m.reload, &e) < 0) {
 		log_err(LOG_LEVEL_ERROR, &e);
 		m.code = e.code;
 		goto out;
 	}
 	history_start(&m.history, m.event, m.reload.board);
 	renewal_init(&m.renewal, m.event, &m.reload, RENEWAL_PERIOD_MS);
-	ao.event = m.event;
-	answers_init(&m.answers, &ao);
 	rotation_init(&m.rotation, m.event, m.reload.ring);
 	m.code = loop(&m);
+	upgrade_stop(&m.upgrade);
 	answers_done(&m.answers, m.code);
 	if (m.code == 0)
 		log_notice("stopped");
@@ -293,6 +367,8 @@ out:
 	history_stop(&m.history);
 	rotation_stop(&m.rotation);
 	renewal_stop(&m.renewal);
+	upgrade_done(&m.upgrade);
+	heir_done(&m.heir);
 	reload_done(&m.reload);
 	sd_event_unref(m.event);
 	return m.code;

@@ -5,7 +5,9 @@
  *      |                                         |                       | TERM, QUIT, INT
  *      +--it does not--> exit with its code      +--------INT------> STOPPING --empty--> exit 0
  *
- * SIGHUP begins a reload, SIGUSR1 reopens logs; under --serve SIGHUP is SIGTERM. */
+ * SIGHUP begins a reload, SIGUSR1 reopens logs, SIGUSR2 begins an upgrade; under --serve SIGHUP is
+ * SIGTERM. A master that took over from the image before, see master/upgrade, is RUNNING from the
+ * start. */
 #ifndef LATCH_MASTER_MASTER_H
 #define LATCH_MASTER_MASTER_H
 
@@ -18,6 +20,7 @@ struct master_options {
 	const char *serve_dir;   /* --serve */
 	unsigned serve_port;
 	worker_fn *worker;
+	char *const *argv; /* what the program was called with; for upgrades */
 };
 
 /* Runs until stopped; the exit status. */

@@ -12,6 +12,7 @@
 #include "ipc/channel.h"
 #include "master/delay.h"
 #include "master/events.h"
+#include "master/handover.h"
 
 /* ---- deadlines -------------------------------------------------------------------------- */
 
@@ -157,10 +158,10 @@ static int watch(struct member *m, struct err *e)
 	int r;
 
 	r = sd_event_add_child(event, &m->child, m->pid, WEXITED, on_child, m);
-	if (r >= 0)
+	if (r >= 0 && m->channel >= 0)
 		r = sd_event_add_io(event, &m->io, m->channel, EPOLLIN, on_channel, m);
 	/* What it said before it died is heard before its death. */
-	if (r >= 0)
+	if (r >= 0 && m->io)
 		r = sd_event_source_set_priority(m->io, SD_EVENT_PRIORITY_IMPORTANT);
 	if (r < 0)
 		return err_errno(e, ERR_SYSTEM, -r, "cannot watch a worker");
@@ -197,6 +198,49 @@ int member_fork(struct member *m, struct err *e)
 	waitpid(m->pid, NULL, 0);
 	member_bury(m);
 	return -1;
+}
+
+/* ---- from one image to the next --------------------------------------------------------- */
+
+void member_leave(const struct member *m, struct handover_worker *ret)
+{
+	*ret = (struct handover_worker){ .pid = m->pid,
+		.slot = (unsigned)m->slot,
+		.channel = m->channel,
+		.poke = m->o->slots->pokes[m->slot],
+		.ready = m->state == MEMBER_SERVING };
+}
+
+/* Is it a child of ours that was not waited for? */
+static bool is_child(pid_t pid)
+{
+	siginfo_t si;
+
+	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int member_take_over(struct member *m, const struct member_options *o, void *owner,
+	const struct handover_worker *from, struct err *e)
+{
+	*m = (struct member){ .o = o, .owner = owner, .slot = -1, .channel = from->channel };
+	if (slots_take_over(o->slots, from->slot, from->poke) < 0)
+		return err_set(e, ERR_INTERNAL, "slot %u is taken twice", from->slot);
+	m->slot = (int)from->slot;
+	m->born_us = clock_us_now();
+	if (!is_child(from->pid)) {
+		log_warning("worker %d (pid %d) is gone", m->slot, (int)from->pid);
+		member_remove(m);
+		return 0;
+	}
+	m->pid = from->pid;
+	m->state = from->ready ? MEMBER_SERVING : MEMBER_STARTING;
+	if (watch(m, e) < 0)
+		return -1;
+	if (from->ready)
+		delay_stop(&m->timer);
+	if (m->channel < 0)
+		member_kill(m, "closed its channel");
+	return 0;
 }
 
 /* ---- the end ---------------------------------------------------------------------------- */

@@ -32,12 +32,13 @@ enum member_state {
 	MEMBER_SERVING,
 };
 
+struct handover_worker;
 struct member;
 
 struct member_options {
 	sd_event *event;
 	struct slots *slots;
-	worker_fn *worker;
+	worker_fn *worker;      /* NULL: of an image before, and cannot be forked again */
 	struct inherit inherit; /* without slot, channel, board and pokes */
 	int64_t ready_ms;
 	/* Called from the event loop; the last thing before it returns there, so that the member
@@ -66,6 +67,11 @@ struct member {
 int member_init(struct member *m, const struct member_options *o, void *owner, struct err *e);
 /* STARTING. -1: `e`, and it is buried. */
 int member_fork(struct member *m, struct err *e);
+/* What there is of it, for the next image of this process; only of one that has a process. */
+void member_leave(const struct member *m, struct handover_worker *ret);
+/* The worker of the image before; GONE if it is no child of this process any more. -1: `e`. */
+int member_take_over(struct member *m, const struct member_options *o, void *owner,
+	const struct handover_worker *from, struct err *e);
 /* `sentence`: a constant that tells why. Nothing if there is no process. */
 void member_kill(struct member *m, const char *sentence);
 /* It hangs: SIGABRT, and SIGKILL after MEMBER_GRACE_MS. Once a life. */

@@ -8,8 +8,8 @@
 /* It serves, from the start or again after a reload; `status` is what `systemctl status` shows. */
 void notify_ready(const char *status);
 void notify_status(const char *status);
-/* A reload begins; notify_ready() ends it, however it went. */
-void notify_reloading(void);
+/* A reload or an upgrade begins; notify_ready() ends it, however it went. */
+void notify_reloading(const char *status);
 void notify_stopping(const char *status);
 /* The start, or the stop, that is under way may take that long from now, and no longer: for when
  * TimeoutStartSec= or TimeoutStopSec= is shorter. */

@@ -11,6 +11,7 @@
 #include "master/death.h"
 #include "master/delay.h"
 #include "master/events.h"
+#include "master/handover.h"
 #include "master/heart.h"
 
 static void count(struct pool *p)
@@ -133,6 +134,12 @@ static void on_died(struct member *m, const siginfo_t *si)
 	log_death(m, si, is_policy);
 	switch (p->state) {
 	case POOL_SERVING:
+		if (!m->o->worker) { /* what it was forked with is not there any more */
+			member_remove(m);
+			count(p);
+			tell(p, pool_is_empty(p) ? POOL_EMPTY : POOL_CHANGED);
+			break;
+		}
 		replace(m, is_policy);
 		if (m->state == MEMBER_DOWN)
 			tell(p, POOL_CHANGED);
@@ -170,6 +177,8 @@ bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms)
 {
 	bool all_well = true;
 
+	if (p->o.member.slots && p->o.member.slots->foreign)
+		return true; /* their hearts beat where we cannot hear them */
 	for (unsigned i = 0; p->state == POOL_SERVING && i < p->o.n; i++) {
 		struct member *m = &p->members[i];
 		int64_t beat;
@@ -187,13 +196,18 @@ bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms)
 
 /* ---- the beginning ---------------------------------------------------------------------- */
 
+static void set_calls(struct pool *p)
+{
+	p->o.member.ready = on_ready;
+	p->o.member.died = on_died;
+	p->o.member.rested = on_rested;
+}
+
 int pool_start(struct pool *p, const struct pool_options *o, struct err *e)
 {
 	assert(o->n > 0);
 	*p = (struct pool){ .o = *o, .state = POOL_STARTING };
-	p->o.member.ready = on_ready;
-	p->o.member.died = on_died;
-	p->o.member.rested = on_rested;
+	set_calls(p);
 	p->members = calloc(o->n, sizeof(*p->members));
 	if (!p->members)
 		return err_set(e, ERR_SYSTEM, "out of memory");
@@ -293,6 +307,45 @@ void pool_reopen_log(struct pool *p, unsigned index, int fd)
 			log_warning(
 				"worker %d does not take a reopened log: %m", p->members[i].slot);
 }
+
+/* ---- from one image to the next --------------------------------------------------------- */
+
+void pool_leave(const struct pool *p, struct handover_generation *ret)
+{
+	ret->deadline_us = p->deadline_us;
+	for (unsigned i = 0; p->members && i < p->o.n; i++)
+		if (p->members[i].pid > 0)
+			member_leave(&p->members[i], &ret->workers[ret->nworkers++]);
+}
+
+int pool_take_over(struct pool *p, const struct pool_options *o,
+	const struct handover_generation *from, struct err *e)
+{
+	int64_t left_us = from->deadline_us - clock_us_now();
+
+	*p = (struct pool){ .o = *o, .state = from->serves ? POOL_SERVING : POOL_ENDING };
+	set_calls(p);
+	p->members = calloc(from->nworkers + 1, sizeof(*p->members));
+	if (!p->members)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	for (; p->o.n < from->nworkers; p->o.n++)
+		if (member_take_over(
+			    &p->members[p->o.n], &p->o.member, p, &from->workers[p->o.n], e) < 0)
+			return -1;
+	count(p);
+	if (from->serves)
+		return 0;
+	if (!from->deadline_us) {
+		pool_kill(p); /* again, that does no harm */
+		return 0;
+	}
+	p->deadline_us = from->deadline_us;
+	delay_set(
+		p->o.member.event, &p->deadline, left_us > 0 ? left_us / 1000 : 0, on_deadline, p);
+	return 0;
+}
+
+/* ---- and nothing is left ---------------------------------------------------------------- */
 
 void pool_done(struct pool *p)
 {

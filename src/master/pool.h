@@ -28,6 +28,8 @@ enum {
 	POOL_YOUNG_MS = 10000,
 };
 
+struct handover_generation;
+
 enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
 
 enum pool_news {
@@ -81,6 +83,12 @@ bool pool_has(const struct pool *p, pid_t pid);
 bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms);
 /* Log file `index` is now `fd`, for every worker. */
 void pool_reopen_log(struct pool *p, unsigned index, int fd);
+/* Those that live, for the next image of this process: `ret` has room for p->o.n workers. */
+void pool_leave(const struct pool *p, struct handover_generation *ret);
+/* The workers of the image before, serving or draining as they were. `o` without worker and n. -1:
+ * `e`, and they live on. */
+int pool_take_over(struct pool *p, const struct pool_options *o,
+	const struct handover_generation *from, struct err *e);
 /* Kills and reaps, blocking, what is left. NULL and half-built are fine. */
 void pool_done(struct pool *p);
 

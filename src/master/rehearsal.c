@@ -215,7 +215,10 @@ __attribute__((noreturn)) static void run_child(const struct rehearsal *r, pid_t
 	if (c) {
 		drop_ids(c);
 		config_handshakes(c, r->o.before, &result.findings);
-		config_changes(r->o.before, c, &result.changes);
+		if (r->o.before)
+			config_changes(r->o.before, c, &result.changes);
+		else
+			buf_append_str(&result.changes, STR("what was before is not known\n"));
 		result.digests = c->digests;
 	}
 	write_result(r->fd, &result);

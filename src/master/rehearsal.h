@@ -33,7 +33,7 @@ struct rehearsal_options {
 	sd_event *event;
 	const char *path;
 	struct ticket_ring *ring;
-	const struct config *before; /* what serves */
+	const struct config *before; /* what serves; NULL: nobody knows */
 	bool again;                  /* with the text of `before`, instead of what `path` holds */
 	int64_t limit_ms;
 	rehearsal_fn *done;

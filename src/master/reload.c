@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,6 +13,12 @@
 #include "tls/ticket.h"
 
 static pool_news_fn on_pool_news;
+
+/* The first transaction: of a start, or of a program that was rehearsed before it took over. */
+static bool is_start(const struct reload *r)
+{
+	return r->turn == 1;
+}
 
 static void log_findings(const struct findings *f)
 {
@@ -49,7 +56,7 @@ static void log_commit(struct reload *r, const struct generation *old, size_t cl
 /* What may come back: `old`, unless it was no good itself. */
 static void keep_previous(struct reload *r, struct generation *old)
 {
-	if (r->quarantined)
+	if (r->quarantined || generation_is_inherited(old))
 		retired_forget(&r->retired);
 	else if (old->pool.is_crashing)
 		retired_keep_on(&r->retired, r->shared.event, POOL_PROBATION_MS);
@@ -63,6 +70,8 @@ static size_t retire(struct reload *r, struct generation *old)
 
 	generation_drain(old, RELOAD_IDLE_MS);
 	closed = generation_release_sockets(old);
+	if (is_start(r)) /* an upgrade is no reload */
+		return closed;
 	if (r->quarantined)
 		board_add(r->board->reloads_quarantined, 1u);
 	else
@@ -115,7 +124,11 @@ static void reject(struct reload *r, enum err_code code)
 {
 	r->code = code;
 	r->ended = time(NULL);
-	if (r->serving) {
+	if (is_start(r) && r->serving) {
+		log_error("this program (" LATCH_VERSION
+			  ") is not ready; generation %u serves on, unchanged",
+			r->serving->number);
+	} else if (r->serving) {
 		board_add(r->board->reloads_failed, 1u);
 		board_set(r->board->last_reload_ok, 0u);
 		log_rejection(r);
@@ -247,32 +260,82 @@ static struct ticket_ring *take_ring(struct reload *r, struct err *e)
 	return ticket_ring_new(e);
 }
 
+void reload_init_bare(struct reload *r, sd_event *event, const struct master_options *o,
+	void (*news)(struct reload *r, enum reload_news news))
+{
+	*r = (struct reload){ .news = news, .board_fd = -1, .foreign_fd = -1 };
+	buf_init(&r->changes, RELOAD_CHANGES_MAX);
+	r->shared = (struct generation_options){
+		.master = o, .event = event, .slots = &r->slots, .sockets = &r->sockets
+	};
+}
+
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
 	void (*news)(struct reload *r, enum reload_news news), struct err *e)
 {
-	*r = (struct reload){ .news = news };
-	buf_init(&r->changes, RELOAD_CHANGES_MAX);
-	r->board = board_new(e);
+	reload_init_bare(r, event, o, news);
+	r->board = board_open(&r->board_fd, e);
 	if (!r->board)
 		return -1;
 	slots_init(&r->slots, r->board);
 	if (sockets_adopt(&r->sockets, e) < 0)
 		return -1;
-	r->ring = take_ring(r, e);
-	if (!r->ring)
+	r->ring = r->shared.ring = take_ring(r, e);
+	return r->ring ? 0 : -1;
+}
+
+int reload_take_over(struct reload *r, const struct generation_options *o,
+	const struct handover_generation *from, struct err *e)
+{
+	struct generation *g = generation_take_over(o, from, on_pool_news, e);
+
+	if (!g)
 		return -1;
-	r->shared = (struct generation_options){ .master = o,
-		.event = event,
-		.ring = r->ring,
-		.slots = &r->slots,
-		.sockets = &r->sockets };
+	g->owner = r;
+	if (from->serves)
+		r->serving = g;
+	else
+		retired_add(&r->retired, g);
 	return 0;
+}
+
+void reload_drop_rejected(struct reload *r)
+{
+	struct generation **link = &r->retired.draining;
+
+	while (*link) {
+		struct generation *g = *link;
+
+		if (generation_is_inherited(g)) {
+			link = &g->next;
+			continue;
+		}
+		*link = g->next;
+		generation_free(g);
+	}
+}
+
+void reload_hold(struct reload *r)
+{
+	r->held = true;
+}
+
+void reload_let_go(struct reload *r)
+{
+	r->held = false;
+	run_next(r);
+}
+
+/* What serves, if its configuration is in memory. */
+static const struct generation *known(const struct reload *r)
+{
+	return r->serving && !generation_is_inherited(r->serving) ? r->serving : NULL;
 }
 
 /* `rehearsed` NULL: it was not. */
 static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
-	r->shared.before = r->serving;
+	r->shared.before = known(r);
 	r->candidate = generation_new(&r->shared, r->number + 1, rehearsed,
 		r->renews ? r->serving : NULL, on_pool_news, &r->findings);
 	prepared(r);
@@ -282,7 +345,7 @@ static void prepare(struct reload *r, const struct digest_list *rehearsed)
 static void begin(struct reload *r)
 {
 	forget_verdict(r);
-	if (r->serving)
+	if (!is_start(r))
 		r->news(r, RELOAD_BEGUN);
 }
 
@@ -322,7 +385,7 @@ static void rehearse(struct reload *r)
 		.event = r->shared.event,
 		.path = r->shared.master->config_path,
 		.ring = r->ring,
-		.before = r->serving->config,
+		.before = known(r) ? known(r)->config : NULL,
 		.again = r->renews,
 		.limit_ms = r->serving->config->reload_ready_ms,
 		.done = on_rehearsed,
@@ -362,7 +425,9 @@ void reload_begin(struct reload *r)
 	abandon_renewal(r);
 	if (reload_is_busy(r) || retired_count(&r->retired) >= RELOAD_DRAINING_MAX) {
 		r->wanted = true;
-		if (reload_is_busy(r))
+		if (r->held)
+			log_notice("an upgrade is under way; the reload comes after it");
+		else if (reload_is_busy(r))
 			log_notice("a reload is under way; the next one comes after it");
 		else
 			log_notice("%d generations are draining; the reload waits for one to end",
@@ -372,10 +437,10 @@ void reload_begin(struct reload *r)
 	r->turn++;
 	r->renews = false;
 	begin(r);
-	if (r->serving)
-		rehearse(r);
-	else
+	if (is_start(r))
 		prepare(r, NULL);
+	else
+		rehearse(r);
 }
 
 void reload_renew(struct reload *r)
@@ -389,7 +454,7 @@ void reload_renew(struct reload *r)
 
 bool reload_is_busy(const struct reload *r)
 {
-	return r->rehearsal || r->candidate;
+	return r->rehearsal || r->candidate || r->held;
 }
 
 bool reload_is_capped(const struct reload *r, time_t *ret_until)
@@ -505,8 +570,15 @@ void reload_done(struct reload *r)
 	buf_done(&r->changes);
 	sockets_done(&r->sockets);
 	slots_done(&r->slots);
+	slots_done(&r->foreign_slots);
+	board_free(r->foreign_slots.board);
 	ticket_ring_free(r->ring);
 	board_free(r->board);
+	if (r->board)
+		close(r->board_fd);
+	if (r->foreign.slots)
+		close(r->foreign_fd);
+	r->foreign.slots = NULL;
 	r->ring = NULL;
 	r->board = NULL;
 }

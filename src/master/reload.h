@@ -34,6 +34,7 @@
 #include "base/err.h"
 #include "config/findings.h"
 #include "master/generation.h"
+#include "master/handover.h"
 #include "master/master.h"
 #include "master/pool.h"
 #include "master/rehearsal.h"
@@ -60,13 +61,21 @@ struct reload {
 	void (*news)(struct reload *r, enum reload_news news);
 	struct ticket_ring *ring;
 	struct board *board;
+	int board_fd;
 	struct slots slots;
+	/* Of an image before whose board has another layout: that board, and the slots of its
+	 * workers. */
+	struct generation_options foreign;
+	struct slots foreign_slots;
+	int foreign_fd; /* -1: there is none */
+	uint64_t foreign_layout;
 	struct sockets sockets;
 	struct rehearsal *rehearsal; /* of what may become the candidate */
 	struct generation *serving, *candidate;
 	struct retired retired;
 	uint32_t number;  /* of the newest generation there was */
 	bool wanted;      /* a reload waits for its turn */
+	bool held;        /* by an upgrade, which is under way */
 	bool renews;      /* the transaction, running or last, is a renewal */
 	bool abandoned;   /* a renewal was, for a reload by hand; cleared by who asked for it */
 	struct err unfit; /* why the last renewal came to nothing; code 0: it did not */
@@ -85,6 +94,12 @@ struct reload {
 
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,
 	void (*news)(struct reload *r, enum reload_news news), struct err *e);
+/* The same with what the image before has left; see master/succession. */
+void reload_init_bare(struct reload *r, sd_event *event, const struct master_options *o,
+	void (*news)(struct reload *r, enum reload_news news));
+/* A generation of that image, which serves or drains. */
+int reload_take_over(struct reload *r, const struct generation_options *o,
+	const struct handover_generation *from, struct err *e);
 /* The first start, or a reload; news says how it went, possibly before this returns. */
 void reload_begin(struct reload *r);
 /* A renewal; news says how it went, possibly before this returns. Only for whom reload_is_busy()
@@ -92,6 +107,11 @@ void reload_begin(struct reload *r);
 void reload_renew(struct reload *r);
 /* So many generations drain that a reload has to wait; until when at the latest. */
 bool reload_is_capped(const struct reload *r, time_t *ret_until);
+/* An upgrade begins: until it lets go, a transaction is under way. */
+void reload_hold(struct reload *r);
+void reload_let_go(struct reload *r);
+/* Candidates that were killed are reaped and gone when this returns. */
+void reload_drop_rejected(struct reload *r);
 /* Is a transaction under way? */
 bool reload_is_busy(const struct reload *r);
 /* Is it a worker, of whatever generation? */

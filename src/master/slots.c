@@ -43,6 +43,22 @@ int slots_take(struct slots *s, uint32_t generation, struct err *e)
 	return slot;
 }
 
+int slots_take_over(struct slots *s, unsigned slot, int poke)
+{
+	if (slot >= BOARD_SLOTS || s->used[slot])
+		return -1;
+	s->used[slot] = true;
+	s->pokes[slot] = poke;
+	return 0;
+}
+
+void slots_free_others(struct slots *s)
+{
+	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+		if (!s->used[i])
+			board_release(s->board, i);
+}
+
 void slots_give(struct slots *s, int slot)
 {
 	if (slot < 0)

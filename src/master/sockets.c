@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "master/handover.h"
 #include "master/notify.h"
 
 struct socket_entry {
@@ -398,4 +399,52 @@ void sockets_done(struct sockets *s)
 		close_entry(s, s->n - 1);
 	free(s->v);
 	*s = (struct sockets){ 0 };
+}
+
+/* ---- from one image to the next ----------------------------------------------------------- */
+
+int sockets_leave(const struct sockets *s, struct handover *ret, struct err *e)
+{
+	ret->sockets = calloc(s->n + 1, sizeof(*ret->sockets));
+	if (!ret->sockets)
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	for (size_t i = 0; i < s->n; i++) {
+		const struct socket_entry *entry = &s->v[i];
+		struct handover_socket *to = &ret->sockets[ret->nsockets++];
+
+		*to = (struct handover_socket){ .fd = entry->fd,
+			.stored = entry->stored,
+			.held = entry->holders > 0,
+			.address = strdup(entry->address.text),
+			.name = strdup(entry->name ? entry->name : "") };
+		if (!to->address || !to->name)
+			return err_set(e, ERR_SYSTEM, "out of memory");
+	}
+	ret->ring_is_stored = s->has_stored_ring;
+	return 0;
+}
+
+static int take_over_one(struct sockets *s, const struct handover_socket *from, struct err *e)
+{
+	struct socket_entry *entry = new_entry(s, e);
+
+	if (!entry || sock_parse_address(str_of(from->address), &entry->address, e) < 0)
+		return -1;
+	if (from->name[0] && !(entry->name = strdup(from->name)))
+		return err_set(e, ERR_SYSTEM, "out of memory");
+	entry->fd = from->fd;
+	entry->stored = from->stored;
+	entry->holders = from->held;
+	s->n++;
+	return 0;
+}
+
+int sockets_take_over(struct sockets *s, const struct handover *h, struct err *e)
+{
+	s->ring_fd = -1;
+	s->has_stored_ring = h->ring_is_stored;
+	for (size_t i = 0; i < h->nsockets; i++)
+		if (take_over_one(s, &h->sockets[i], e) < 0)
+			return -1;
+	return 0;
 }

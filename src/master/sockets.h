@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "config/findings.h"
 
+struct handover;
 struct socket_entry;
 
 /* Zero-initialise. */
@@ -50,5 +51,10 @@ size_t sockets_release(struct sockets *s, int *fds, size_t n);
 /* The new configuration is in force: its backlogs apply to the sockets that were kept. */
 void sockets_apply_backlogs(const struct config *c, const int *fds);
 void sockets_done(struct sockets *s);
+
+/* Those that there are, for the next image of this process; what fails is lack of memory. */
+int sockets_leave(const struct sockets *s, struct handover *ret, struct err *e);
+/* Those of the image before; each that its serving generation listens on is held once. */
+int sockets_take_over(struct sockets *s, const struct handover *h, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /* The words on the control socket, between the master and `latchd ctl`: a stream socket of the unix
  * domain, one request a connection.
  *
- * A request is one line: "reload", "status", "status json", "stop", "reopen-logs". The reply is
- * lines, the first byte of which says what they are:
+ * A request is one line: "reload", "status", "status json", "stop", "reopen-logs", "upgrade". The
+ * reply is lines, the first byte of which says what they are:
  *
  *   +TEXT   for standard output
  *   -TEXT   for standard error

@@ -31,8 +31,8 @@ const char *trial_kind(struct ssl_ctx_st *ctx, char *dst, size_t size);
 /* Much cheaper than a handshake: does each key of `ctx` sign what its certificate verifies? */
 int trial_prove(struct ssl_ctx_st *ctx, struct err *e);
 /* The client's part alone, on a connected, blocking socket whose timeouts are set: does a server
- * that has the site of `ctx` shake hands, with its first certificate? One that turns us away because
- * we have none has done its part. 0 or -1. */
+ * that has the site of `ctx` shake hands, with its first certificate? One that turns us away
+ * because we have none has done its part. 0 or -1. */
 int trial_client(int fd, struct ssl_ctx_st *ctx, const char *name, struct err *e);
 
 #endif

@@ -178,7 +178,7 @@ class Latchd:
     is left and that no sanitizer complained."""
 
     def __init__(self, config=DEFAULT_CONFIG, extra="", files=None, args=None, env=None, prefix=(),
-                 sockets=()):
+                 sockets=(), binary=LATCHD):
         self.dir = scratch()
         self.www = self.dir / "www"
         self.www.mkdir()
@@ -189,6 +189,7 @@ class Latchd:
         self.config = self.dir / "latchd.conf"
         self.template, self.extra = config, extra
         self.args, self.env, self.prefix = args, env or {}, prefix
+        self.binary = binary
         self.sockets = list(sockets)  # (name, socket): given like systemd gives them
         self.kept = None  # []: what it stores with the service manager, (name, file)
         self.log = Lines()
@@ -249,7 +250,7 @@ class Latchd:
         args = self.args if self.args is not None else ["-c", str(self.config)]
         given, prefix = self._give_sockets(env)
         self.process = subprocess.Popen(
-            [*self.prefix, *prefix, LATCHD, *map(self.fill, args)],
+            [*self.prefix, *prefix, str(self.binary), *map(self.fill, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "master/control.h"
+#include "master/handover.h"
 #include "net/control.h"
 #include "toy.h"
 
@@ -160,7 +161,8 @@ Test(control, every_word_is_known)
 		const char *text;
 		enum control_word word;
 	} words[] = { { "reload\n", CONTROL_RELOAD }, { "status\n", CONTROL_STATUS },
-		{ "stop\n", CONTROL_STOP }, { "reopen-logs\n", CONTROL_REOPEN_LOGS } };
+		{ "stop\n", CONTROL_STOP }, { "reopen-logs\n", CONTROL_REOPEN_LOGS },
+		{ "upgrade\n", CONTROL_UPGRADE } };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		int fd = ask(words[i].text);
@@ -434,4 +436,55 @@ Test(control, the_last_answer_leaves_and_the_connection_lives_on)
 	cr_expect_str_eq(text, "=0\n");
 	cr_expect_eq(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1, "it ends with the process");
 	close(fd);
+}
+
+/* ---- from one image to the next --------------------------------------------------------- */
+
+static struct control next;
+
+static bool next_has_both(void)
+{
+	return next.n == 2 && asked > 0;
+}
+
+/* The first one is never turned again, as if it had become the next. */
+Test(control, the_next_one_answers)
+{
+	struct control_options o = control.o;
+	struct handover h = { 0 };
+	struct control_client *client;
+	struct err e;
+	int waits = ask("upgrade\n"), asks = ask("stat"), answered = ask("status\n");
+	uint64_t inode = control.inode;
+
+	turn_until(was_asked);
+	while (control.n < 3 || last_word != CONTROL_STATUS)
+		sd_event_run(event, UINT64_MAX);
+	control_finish(last, 0);
+	cr_assert_eq(control_leave(&control, &h, &e), 0);
+	cr_expect_str_eq(h.control, path);
+	cr_expect_eq(h.control_fd, control.fd);
+	cr_assert_eq(h.nclients, 2, "but for the one that has its answer");
+	asked = 0;
+	sd_event_new(&o.event);
+	control_init(&next, &o);
+	cr_assert_eq(control_take_over(&next, &h, &e), 0, "%s", e.text);
+	handover_done(&h);
+	cr_expect_eq(next.n, 2);
+	cr_expect_eq(next.inode, inode);
+	client = control_waiting(&next, CONTROL_UPGRADE, 0);
+	cr_assert_not_null(client);
+	cr_assert_eq(send(asks, "us\n", 3, MSG_NOSIGNAL), 3);
+	cr_assert(toy_turn_until(o.event, next_has_both, PATIENCE_MS));
+	cr_expect_eq(last_word, CONTROL_STATUS, "the two halves of the word");
+	control_say(client, CONTROL_OUTPUT, "upgraded");
+	control_finish(client, 0);
+	control_finish(last, 3);
+	while (next.n)
+		sd_event_run(o.event, UINT64_MAX);
+	cr_expect_str_eq(read_reply(waits), "+upgraded\n=0\n");
+	cr_expect_str_eq(read_reply(asks), "=3\n");
+	cr_expect_str_eq(read_reply(answered), "=0\n", "it left before");
+	control_done(&next);
+	cr_expect_neq(access(path, F_OK), 0);
 }

@@ -56,7 +56,7 @@ Test(notify, reloading_says_since_when)
 	const char *text;
 
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	notify_reloading();
+	notify_reloading("reloading the configuration");
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	text = heard();
 	cr_assert_eq(sscanf(text, "RELOADING=1\nMONOTONIC_USEC=%llu", &said), 1, "%s", text);
@@ -80,7 +80,7 @@ Test(notify, nobody_listens)
 {
 	unsetenv("NOTIFY_SOCKET");
 	notify_ready("x");
-	notify_reloading();
+	notify_reloading("reloading the configuration");
 	notify_stopping("x");
 	notify_extend(1);
 	cr_expect_str_eq(heard(), "");

@@ -1,8 +1,14 @@
 /* A server's handshake with itself. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "pair_of_peers.h"
 #include "tls/digest.h"
@@ -200,4 +206,83 @@ Test(trial, a_key_that_only_looks_like_the_certificates_is_found)
 	cr_assert_not_null(context, "%s", e.text);
 	cr_expect_eq(trial_prove(context, &e), -1);
 	cr_expect_not_null(strstr(e.text, "signs nothing"), "%s", e.text);
+}
+
+/* ---- from outside ------------------------------------------------------------------------- */
+
+/* A server in a process of its own; our end, blocking. It insists on a certificate of ours if
+ * `asks`, and is silent if not even `speaks`. */
+static int serve_outside(SSL_CTX *own, bool speaks, bool asks, pid_t *ret_pid)
+{
+	struct timeval patience = { .tv_sec = speaks ? 20 : 0, .tv_usec = 100000 };
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		SSL *ssl = SSL_new(own);
+
+		close(fds[0]);
+		if (asks)
+			SSL_set_verify(
+				ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+		SSL_set_fd(ssl, fds[1]);
+		if (speaks)
+			SSL_accept(ssl);
+		poll(&(struct pollfd){ .fd = fds[1], .events = POLLIN }, 1, speaks ? 0 : 20000);
+		_exit(0);
+	}
+	close(fds[1]);
+	setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return fds[0];
+}
+
+static int shake_outside(SSL_CTX *own, bool speaks, bool asks)
+{
+	pid_t pid;
+	int fd = serve_outside(own, speaks, asks, &pid), rc;
+
+	rc = trial_client(fd, context, "localhost", &e);
+	close(fd);
+	waitpid(pid, NULL, 0);
+	return rc;
+}
+
+Test(trial, a_server_outside_shakes_hands)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(shake_outside(context, true, false), 0, "%s", e.text);
+	cr_expect_eq(
+		shake_outside(context, true, true), 0, "it may ask for a certificate: %s", e.text);
+}
+
+Test(trial, a_server_outside_that_turns_us_away_has_done_its_part)
+{
+	char version[] = "1.2";
+	struct tls_options o = { .max_version = version };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(shake_outside(context, true, true), 0, "%s", e.text);
+}
+
+Test(trial, a_server_outside_with_another_certificate_fails)
+{
+	struct tls_options o = { 0 };
+	struct tls_pair p = { .certificate = cert("rsa.pem"), .private_key = cert("rsa.key") };
+	SSL_CTX *other = tls_context_new_server(&o, &p, 1, "x", 1, NULL, &e);
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(shake_outside(other, true, false), -1);
+	cr_expect_not_null(strstr(e.text, "another certificate"), "%s", e.text);
+	SSL_CTX_free(other);
+}
+
+Test(trial, a_server_outside_that_says_nothing_fails)
+{
+	struct tls_options o = { 0 };
+
+	serve(&o, "ecdsa", NULL);
+	cr_expect_eq(shake_outside(context, false, false), -1);
 }
