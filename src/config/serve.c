@@ -150,8 +150,6 @@ out:
 /* Everything but defaults and the certificate. */
 static int build(struct config *c, const char *root, unsigned port)
 {
-	c->nlisteners =
-		has_ipv6_loopback() && port ? 2 : 1; /* port 0 would be two different ones */
 	if (set_listener(&c->listeners[0], "https", "127.0.0.1", port))
 		return -1;
 	if (c->nlisteners == 2 && set_listener(&c->listeners[1], "https6", "[::1]", port))
@@ -190,7 +188,8 @@ struct config *config_serve(const char *dir, unsigned port, struct findings *f)
 	c = allocate();
 	if (!c)
 		goto out;
-	c->nlisteners = 2;
+	c->nlisteners =
+		has_ipv6_loopback() && port ? 2 : 1; /* port 0 would be two different ones */
 	c->nsites = c->sites[0].nroutes = 1;
 	c->directory = strdup("/");
 	fill_defaults(c, f);
