@@ -2,6 +2,7 @@
  * whatever fails here is said, and tried again. */
 #include "master/heir.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "master/delay.h"
+#include "master/events.h"
 
 int heir_take_over(struct heir *h, const struct succession *s, struct reload *r, struct answers *a,
 	struct upgrade *u, struct err *e)
@@ -46,6 +48,31 @@ static void settle(struct heir *h)
 	h->is_new = false;
 }
 
+/* It is there again, and serves. */
+static enum err_code tell_return(const struct heir *h, const struct reload *r, struct buf *lines)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "the upgrade failed; latchd " LATCH_VERSION " serves on: %s",
+		r->verdict);
+	buf_appendf(lines, "%s%s\n", h->taken.refused, text);
+	upgrade_log_failure((enum err_code)h->taken.refused_code, text);
+	return h->taken.refused_code ? (enum err_code)h->taken.refused_code : ERR_INTERNAL;
+}
+
+static void tell_success(const struct heir *h, const struct reload *r, struct buf *lines)
+{
+	const struct log_field fields[] = {
+		{ "VERSION", STR(LATCH_VERSION) },
+		{ "FROM", str_of(h->taken.version) },
+	};
+
+	log_event(LOG_LEVEL_NOTICE, EVENT_UPGRADED, fields, 2,
+		"latchd " LATCH_VERSION " took over from %s", h->taken.version);
+	buf_appendf(lines, "latchd " LATCH_VERSION " took over from %s\n%s\n", h->taken.version,
+		r->verdict);
+}
+
 void heir_committed(struct heir *h, struct reload *r, struct answers *a)
 {
 	enum err_code code = ERR_NONE;
@@ -55,16 +82,10 @@ void heir_committed(struct heir *h, struct reload *r, struct answers *a)
 	if (!h->is_new)
 		return;
 	buf_init(&lines, 0);
-	if (h->is_returned) {
-		code = (enum err_code)h->taken.refused_code;
-		code = code ? code : ERR_INTERNAL;
-		buf_append_str(&lines, str_of(h->taken.refused));
-		buf_appendf(&lines, "the upgrade failed; latchd %s serves on: %s\n", LATCH_VERSION,
-			r->verdict);
-	} else {
-		buf_appendf(&lines, "latchd %s took over from %s\n%s\n", LATCH_VERSION,
-			h->taken.version, r->verdict);
-	}
+	if (h->is_returned)
+		code = tell_return(h, r, &lines);
+	else
+		tell_success(h, r, &lines);
 	answers_upgraded(a, code, buf_str(&lines));
 	buf_done(&lines);
 	settle(h);
@@ -89,6 +110,19 @@ static void say_why(const struct reload *r, struct buf *lines)
 				err_format(&r->findings.v[i].err, line, sizeof(line)));
 }
 
+/* There is no way back, or it is barred. */
+static void tell_degraded(const struct reload *r, struct buf *lines)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		"the upgrade failed; the workers of generation %u serve on, but none of them can "
+		"be replaced until a reload succeeds",
+		r->serving->number);
+	buf_appendf(lines, "%s\n", text);
+	upgrade_log_failure(r->code, text);
+}
+
 void heir_rejected(struct heir *h, struct reload *r, struct answers *a, struct upgrade *u)
 {
 	struct buf lines;
@@ -96,22 +130,19 @@ void heir_rejected(struct heir *h, struct reload *r, struct answers *a, struct u
 
 	if (!r->serving || !generation_is_inherited(r->serving))
 		return;
-	if (h->is_new) {
-		buf_init(&lines, 0);
-		say_why(r, &lines);
-		reload_drop_rejected(r);
-		if (h->before >= 0 &&
-			upgrade_return(u, &h->taken, h->before, r->code, buf_str(&lines), &e) < 0)
-			log_err(LOG_LEVEL_ERROR, &e);
-		buf_appendf(&lines,
-			"the upgrade failed; the workers of generation %u serve on, but none of "
-			"them can be replaced until a reload succeeds\n",
-			r->serving->number);
-		answers_upgraded(a, r->code, buf_str(&lines));
-		buf_done(&lines);
-		settle(h);
-	}
 	delay_set(r->shared.event, &h->retry, HEIR_RETRY_MS, on_retry, r);
+	if (!h->is_new)
+		return;
+	buf_init(&lines, 0);
+	say_why(r, &lines);
+	reload_drop_rejected(r);
+	if (h->before >= 0 &&
+		upgrade_return(u, &h->taken, h->before, r->code, buf_str(&lines), &e) < 0)
+		log_err(LOG_LEVEL_ERROR, &e);
+	tell_degraded(r, &lines);
+	answers_upgraded(a, r->code, buf_str(&lines));
+	buf_done(&lines);
+	settle(h);
 }
 
 void heir_done(struct heir *h)

@@ -13,6 +13,7 @@
 #include "config/ids.h"
 #include "master/binary.h"
 #include "master/death.h"
+#include "master/events.h"
 
 enum { SAID_MAX = HANDOVER_TEXT_MAX - 512 };
 
@@ -22,6 +23,19 @@ static bool is_under_way(const struct upgrade *u)
 }
 
 /* ---- how it ends ------------------------------------------------------------------------ */
+
+#define UNCHANGED "the upgrade failed; latchd " LATCH_VERSION " serves on, unchanged"
+
+void upgrade_log_failure(enum err_code code, const char *text)
+{
+	char number[LOG_NUMBER_SIZE];
+	const struct log_field fields[] = {
+		{ "VERSION", STR(LATCH_VERSION) },
+		log_number("CODE", code, number),
+	};
+
+	log_event(LOG_LEVEL_ERROR, EVENT_UPGRADE_FAILED, fields, 2, "%s", text);
+}
 
 static void log_lines(struct str lines)
 {
@@ -47,10 +61,11 @@ static void fail(struct upgrade *u, enum err_code code)
 	bool begun = is_under_way(u);
 
 	u->code = code;
-	if (begun && u->o.reload->serving)
-		buf_appendf(&u->said, "the upgrade failed; latchd %s serves on, unchanged\n",
-			LATCH_VERSION);
 	log_lines(buf_str(&u->said));
+	if (begun) {
+		buf_appendf(&u->said, UNCHANGED "\n");
+		upgrade_log_failure(code, UNCHANGED);
+	}
 	u->state = UPGRADE_IDLE;
 	drop_handover(u);
 	u->o.news(u->o.data, begun ? UPGRADE_REJECTED : UPGRADE_REFUSED);

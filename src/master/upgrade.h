@@ -73,6 +73,8 @@ void upgrade_consider(struct upgrade *u);
 void upgrade_stop(struct upgrade *u);
 void upgrade_done(struct upgrade *u);
 
+/* The event, with its text for people. */
+void upgrade_log_failure(enum err_code code, const char *text);
 /* The image before is to take over again, because of `code` and `why` (lines); `args` are those it
  * was called with. Returns only if that is impossible: `e`. */
 int upgrade_return(struct upgrade *u, const struct handover *taken, int before, enum err_code code,
