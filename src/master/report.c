@@ -60,6 +60,12 @@ static bool is_start(const struct reload *r)
 	return none && (r->ended || !r->serving);
 }
 
+/* Or is it that of a program that took over from another? Generations go on counting then. */
+static bool is_upgrade(const struct reload *r)
+{
+	return r->turn == 1 && r->number > 1;
+}
+
 static const char *last_result(const struct reload *r)
 {
 	if (!r->ended)
@@ -101,8 +107,10 @@ static bool table_reload(const struct reload *r, struct buf *out)
 	if (r->ended)
 		clock_format_http_date(r->ended, when);
 	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed, %u quarantined)\n",
-		       is_start(r) ? "started    " : "last reload", last_result(r),
-		       *when ? ", " : "", when, board_get(r->board->reloads_ok),
+		       is_upgrade(r) ? "upgraded   "
+		       : is_start(r) ? "started    "
+				     : "last reload",
+		       last_result(r), *when ? ", " : "", when, board_get(r->board->reloads_ok),
 		       board_get(r->board->reloads_failed),
 		       board_get(r->board->reloads_quarantined)) &&
 	       (!r->code ||
@@ -384,6 +392,7 @@ static void json_last_reload(const struct reload *r, struct json *j)
 
 	json_object_open(j, "last_reload");
 	json_bool(j, "is_start", is_start(r));
+	json_bool(j, "is_upgrade", is_upgrade(r));
 	json_str(j, "result", str_of(last_result(r)));
 	json_int(j, "code", (int)r->code);
 	json_int(j, "ended_seconds", r->ended);

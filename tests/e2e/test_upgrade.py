@@ -94,6 +94,9 @@ class Works(UpgradeCase):
                 "the old workers to go, and counters that go on")
             self.assertEqual(status["generation"], 2)
             self.assertEqual([c for c in d.children() if c.startswith("Z")], [])
+            self.assertRegex(d.ctl("status").stdout, r"\nupgraded    ok, ")
+            d.reload()
+            self.assertRegex(d.ctl("status").stdout, r"\nlast reload   ok, ")
 
     def test_usr2(self):
         with Upgradable(files={"a.txt": b"A"}) as d:
