@@ -17,6 +17,7 @@ from harness import (
     Latchd,
     TestCase,
     client_context,
+    latchd,
     scratch,
 )
 
@@ -94,9 +95,9 @@ class Works(UpgradeCase):
                 "the old workers to go, and counters that go on")
             self.assertEqual(status["generation"], 2)
             self.assertEqual([c for c in d.children() if c.startswith("Z")], [])
-            self.assertRegex(d.ctl("status").stdout, r"\nupgraded    ok, ")
+            self.assertRegex(d.ctl("status").stdout, r"\nupgraded +ok, ")
             d.reload()
-            self.assertRegex(d.ctl("status").stdout, r"\nlast reload   ok, ")
+            self.assertRegex(d.ctl("status").stdout, r"\nlast reload +ok, ")
 
     def test_usr2(self):
         with Upgradable(files={"a.txt": b"A"}) as d:
@@ -485,6 +486,29 @@ class ComesBack(UpgradeCase):
             shutil.copy(d.config, d.dir / "next.conf")
             d.log.wait("trying the configuration again")
             d.wait_status(lambda s: s["generation"] > 1 and not set(d.workers()) & set(old))
+            self.assertEqual(d.fetch("/a.txt").body, b"A")
+
+
+class CommandLine(TestCase):
+    def test_a_rehearsal_is_for_masters(self):
+        result = latchd("--rehearse")
+        self.assertEqual(result.returncode, 64, result.stderr)
+        self.assertIn("belongs to an upgrade", result.stderr)
+        result = latchd("--rehearse", "-t")
+        self.assertEqual(result.returncode, 64, result.stderr)
+
+    def test_no_master(self):
+        result = latchd("ctl", "-s", scratch() / "none.sock", "upgrade")
+        self.assertEqual(result.returncode, 69, result.stderr)
+
+    @unittest.skipIf(IS_ROOT, "root's own programs are good enough")
+    def test_a_program_of_the_user_itself(self):
+        binary = scratch("latchd-bin.") / "latchd"
+        shutil.copy(LATCHD, binary)
+        with Latchd(files={"a.txt": b"A"}, binary=binary) as d:
+            result = d.ctl("upgrade")
+            self.assertEqual(result.returncode, 77, result.stderr)
+            self.assertIn(f"can change {binary.parent}", result.stderr)
             self.assertEqual(d.fetch("/a.txt").body, b"A")
 
 
