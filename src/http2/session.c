@@ -162,6 +162,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	}
 	if (s->head_size > h->limits.head_size)
 		s->too_large = true;
+	if (str_eq((struct str){ (const char *)name, nname }, STR(":status")) && value[0] == '0')
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* three digits, but no status */
 	if (!s->too_large && !s->head_done)
 		add_line(h, s, (struct str){ (const char *)name, nname },
 			(struct str){ (const char *)value, nvalue });

@@ -175,7 +175,7 @@ Test(board, totals_add_every_counter)
 	struct board_slot *s = &b->slot[serving(1, 0)], *t = &b->slot[serving(1, 0)], sum;
 	uint64_t *const from = &s->connections, *const to = &t->connections;
 	size_t first = offsetof(struct board_slot, connections);
-	size_t n = (offsetof(struct board_slot, floods) - first) / sizeof(uint64_t) + 1;
+	size_t n = (offsetof(struct board_slot, timed_us) - first) / sizeof(uint64_t) + 1;
 
 	for (size_t i = 0; i < n; i++) {
 		from[i] = i + 1;
