@@ -510,9 +510,10 @@ bool http2_respond(
 
 bool http2_interim(struct http2 *h, struct http2_stream *s, struct str status)
 {
-	struct http2_head head = { .n = 0 };
 	nghttp2_nv nv[1];
+	struct http2_head head;
 
+	head.n = 0;
 	http2_head_add(&head, STR(":status"), status);
 	make_lines(nv, &head);
 	return nghttp2_submit_headers(h->session, NGHTTP2_FLAG_NONE, s->id, NULL, nv, 1, NULL) == 0;

@@ -18,11 +18,10 @@ static struct h2_stream *of(struct stream *s)
 
 /* ---- responses -------------------------------------------------------------- */
 
-static bool add_line(struct http2_head *head, struct arena *a, struct str name, struct str value)
+/* `lower` has room for the name. */
+static bool add_line(struct http2_head *head, char *lower, struct str name, struct str value)
 {
-	char *lower = arena_alloc(a, name.n);
-
-	if (!lower || !http_is_token(name) || !http_is_field_value(value))
+	if (!http_is_token(name) || !http_is_field_value(value))
 		return false;
 	for (size_t i = 0; i < name.n; i++)
 		lower[i] = (char)str_lower((unsigned char)name.p[i]);
@@ -47,28 +46,35 @@ static bool make_head(struct stream *s, struct http2_head *head)
 {
 	struct response *r = &s->response;
 	struct str status = digits(&s->arena, (unsigned)r->status), length;
-	size_t size = 0;
+	size_t size = 0, names = 0;
+	char *lower;
 	bool ok = status.p && http2_head_add(head, STR(":status"), status) &&
 		  http2_head_add(head, STR("date"), clock_http_date()) &&
 		  http2_head_add(head, STR("server"), STR("latchd"));
 
-	for (unsigned i = 0; ok && i < r->nfields; i++) {
+	for (unsigned i = 0; i < r->nfields; i++) {
+		names += r->field[i].name.n;
 		size += r->field[i].name.n + r->field[i].value.n;
-		ok = add_line(head, &s->arena, r->field[i].name, r->field[i].value);
+	}
+	lower = arena_alloc(&s->arena, names + 1);
+	for (unsigned i = 0; ok && lower && i < r->nfields; i++) {
+		ok = add_line(head, lower, r->field[i].name, r->field[i].value);
+		lower += r->field[i].name.n;
 	}
 	if (ok && response_has_length(s)) {
 		length = digits(&s->arena, r->has_length ? r->length : 0);
 		ok = length.p && http2_head_add(head, STR("content-length"), length);
 	}
-	return ok && size < CONN_HEAD_MAX;
+	return ok && lower && size < CONN_HEAD_MAX;
 }
 
 /* The response is complete: to http2/session with it. */
 static void respond(struct h2_stream *h)
 {
 	struct stream *s = h->stream;
-	struct http2_head head = { .n = 0 };
+	struct http2_head head; /* large: not zeroed */
 
+	head.n = 0;
 	h->answered = true;
 	h->moved_ms = clock_ms();
 	if (!make_head(s, &head)) {
