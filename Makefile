@@ -48,12 +48,14 @@ INSTALL ?= install
 
 programs := $(patsubst src/%.c,%,$(wildcard src/latchd.c src/latch.c))
 sources := $(wildcard src/*/*.c)
+headers := $(wildcard src/*/*.h)
+unit_sources := $(wildcard tests/unit/*/*.c)
 ifndef HTTP2
 sources := $(filter-out src/http2/% src/protocol/h2% src/client/h2%,$(sources))
+unit_sources := $(filter-out tests/unit/http2/% tests/unit/protocol/test_h2.c tests/unit/client/test_h2%,$(unit_sources))
 endif
-headers := $(wildcard src/*/*.h)
-unit_folders := $(sort $(patsubst tests/unit/%/,%,$(dir $(wildcard tests/unit/*/test_*.c))))
-fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+unit_folders := $(sort $(patsubst tests/unit/%/,%,$(dir $(unit_sources))))
+fuzz_targets := $(filter-out $(if $(HTTP2),,h2 conn),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 formatted := $(wildcard src/*.c src/*/*.c src/*/*.h tests/unit/*/*.c tests/unit/*/*.h \
 	tests/fuzz/*.c tests/bench/*.c)
 manuals := $(wildcard man/*.[158])
@@ -115,7 +117,7 @@ $(2)/unit/%.o: tests/unit/%.c $(2)/flags
 	$$(call say,CC,$$@) $$(compile_$(1)) $$(CRITERION_CFLAGS) -Itests/unit $$(if $$(WERROR),-Werror) \
 		-MMD -MP -c -o $$@ $$<
 $$(foreach f,$$(unit_folders),$$(eval $(2)/unit/unit_$$(f): \
-	$$(patsubst tests/unit/%.c,$(2)/unit/%.o,$$(wildcard tests/unit/$$(f)/*.c)) $(2)/liblatch.a))
+	$$(patsubst tests/unit/%.c,$(2)/unit/%.o,$$(filter tests/unit/$$(f)/%,$$(unit_sources))) $(2)/liblatch.a))
 $$(unit_folders:%=$(2)/unit/unit_%):
 	$$(call say,LD,$$@) $$(link_command_$(1)) -o $$@ $$^ $$(CRITERION_LIBS) $$(LIBS)
 

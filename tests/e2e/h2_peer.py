@@ -2,11 +2,15 @@
 blocks with literals only and reads them with python3-hpack."""
 import struct
 import sys
+import unittest
 
 sys.path.append("/usr/lib/python3/dist-packages")  # Debian's, for a python3 that is not Debian's
 import hpack  # noqa: E402
 
-from harness import Peer  # noqa: E402
+from harness import Peer, latchd  # noqa: E402
+
+if latchd("--explain", "listeners.http2").returncode != 0:
+    raise unittest.SkipTest("built without HTTP/2")
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 (DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE,
