@@ -4,6 +4,7 @@
 #include "config/check_route.h"
 
 #include "config/check_extra.h"
+#include "handler/compress.h"
 #include "http/message.h"
 
 /* Requests come with decoded paths that have neither of these. */
@@ -98,6 +99,19 @@ static void check_try(const struct config *c, const struct config_route *r, stru
 	}
 }
 
+static void check_compress(const struct config *c, const struct config_route *r, struct findings *f)
+{
+	struct config_place p = config_place_of(c, &r->files.compress, &r->place);
+	bool any = false;
+
+	for (int i = CODING_GZIP; i < CODING_COUNT; i++)
+		any = any || compress_has((enum coding)i);
+	if (r->files.compress && !any)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"this latchd was built without zlib, zstd and brotli; remove compress, or "
+			"build it with one of them");
+}
+
 static void check_files(const struct config *c, const struct config_route *r, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &r->files.root, &r->place);
@@ -185,6 +199,7 @@ void check_route(struct config *c, const struct config_site *site, struct config
 	check_handler(c, r, f);
 	if (r->has_files) {
 		check_try(c, r, f);
+		check_compress(c, r, f);
 		check_cache_control(c, site, r, f);
 	}
 	check_extra(c, &r->extra, &site->extra, &r->place, f);

@@ -69,6 +69,7 @@ static int set_site(struct config_site *site, const char *root)
 		if (set_string(&site->names[i], names[i]))
 			return -1;
 	site->routes[0].has_files = true;
+	site->routes[0].files.listing = true;
 	return set_string(&site->routes[0].path, "/") ||
 			       set_string(&site->routes[0].files.root, root)
 		       ? -1

@@ -508,7 +508,8 @@ class Serve(TestCase):
     """latchd --serve: no configuration, no root, a throw-away certificate."""
 
     def test_it_serves_a_folder_and_says_how_to_trust_it(self):
-        d = Latchd(args=["--serve", "@WWW@", "--port", "@PORT@"], files={"a.txt": b"A"})
+        d = Latchd(args=["--serve", "@WWW@", "--port", "@PORT@"],
+                   files={"a.txt": b"A", "folder/b.txt": b"B"})
         d.dir.chmod(0o755)
         d.start()
         line = d.output.wait(r"--cacert")
@@ -521,6 +522,12 @@ class Serve(TestCase):
                 check=False,
             )
             self.assertEqual((out.returncode, out.stdout), (0, b"A"), out.stderr)
+        listing = subprocess.run(
+            ["curl", "-sS", "--cacert", ca, f"https://localhost:{d.port}/folder/"],
+            capture_output=True,
+            check=False,
+        )
+        self.assertIn(b'<a href="./b.txt">b.txt</a>', listing.stdout, listing.stderr)
         d.stop()
         self.assertFalse(os.path.exists(ca), "the CA file is left behind")
 
