@@ -224,8 +224,12 @@ class Findings(CheckTestCase):
         report = self.check_server(self.context(), script=answering(HELLO, "fin"), code=1)
         self.assert_finding(report, "closure", "warning", "without close_notify")
         self.assertEqual(report["closure"], "truncated")
-        report = self.check_server(
-            self.context(), "--timeout", "500ms", script=answering(HELLO, "wait_gone"), code=1)
+        count = []
+
+        def linger_first(connection):
+            count.append(1)
+            answering(HELLO, "wait_gone" if len(count) == 1 else "close_notify")(connection)
+        report = self.check_server(self.context(), script=linger_first, code=1)
         self.assert_finding(report, "closure", "warning", "not closed in time")
 
     def test_http(self):

@@ -252,7 +252,8 @@ class Endings(H2TestCase):
     def judge(self, answer, end, lenient, strict):
         for version in ("1.2", "1.3"):
             for mode, code in (("lenient", lenient), ("strict", strict)):
-                patience = ("--timeout", "300ms") if end == "wait_gone" else ()
+                patience = () if end != "wait_gone" else (
+                    "--timeout", "300ms" if code == 11 else "3s")
                 with self.subTest(answer=answer[:60], end=end, mode=mode, version=version):
                     run = self.h2(answer, "--shutdown", mode, *patience, end=end, code=code,
                                   version=version)
