@@ -120,6 +120,7 @@ void board_release(struct board *b, unsigned slot)
 	board_set(b->slot[slot].accepting, 0u);
 	board_set(b->slot[slot].confined, 0u);
 	board_set(b->slot[slot].turns, (uint64_t)0);
+	board_set(b->slot[slot].crumb.phase, (uint32_t)CRUMB_NONE);
 	board_set(b->slot[slot].beat_ms, (int64_t)0);
 	board_set(b->slot[slot].state, (uint32_t)BOARD_FREE);
 }

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "ipc/crumb.h"
 
 enum { BOARD_TICK_MS = 1000, BOARD_STALE_MS = 2000 };
 enum { BOARD_SAMPLE_MS = 2000, BOARD_SAMPLES = 151 };
@@ -51,6 +52,8 @@ struct board_slot {
 	uint64_t refused;         /* connections, before a handshake */
 	uint64_t floods;          /* HTTP/2 connections ended for the work they made */
 	uint64_t timed, timed_us; /* requests whose time was taken, and that time in all */
+	/* what the holder turned to last */
+	struct crumb crumb;
 } __attribute__((aligned(128)));
 
 /* Totals at one time; `live` is a gauge. */

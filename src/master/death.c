@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "net/sock.h"
+
 const char *death_describe(const siginfo_t *si, char *dst, size_t size)
 {
 	const char *core = si->si_code == CLD_DUMPED ? " (core dumped)" : "";
@@ -41,6 +43,32 @@ enum err_code death_code(const siginfo_t *si)
 	default:
 		return ERR_INTERNAL;
 	}
+}
+
+const char *death_circumstances(const struct crumb *c, char *dst, size_t size)
+{
+	static const char *const phases[CRUMB_PHASES] = {
+		[CRUMB_HANDSHAKE] = "while it shook hands with",
+		[CRUMB_READING] = "while it read",
+		[CRUMB_SERVING] = "while it served",
+		[CRUMB_ANSWERED] = "after it had answered",
+	};
+	struct sockaddr_storage peer = { 0 };
+	char words[CRUMB_WORDS_SIZE], host[SOCK_TEXT_SIZE];
+
+	*dst = '\0';
+	if (c->phase == CRUMB_NONE)
+		return dst;
+	memcpy(&peer, c->peer, sizeof(c->peer));
+	sock_format_host(&peer, host, sizeof(host));
+	if (c->phase == CRUMB_HANDSHAKE)
+		snprintf(dst, size, " %s %s", phases[c->phase], host);
+	else if (c->n == 0)
+		snprintf(dst, size, " %s from %s", phases[c->phase], host);
+	else
+		snprintf(dst, size, " %s \"%s\" of %s", phases[c->phase], crumb_words(c, words),
+			host);
+	return dst;
 }
 
 bool death_is_by_signal(const siginfo_t *si, int signal_number)

@@ -71,21 +71,31 @@ static void on_rested(struct member *m)
 static void log_death(const struct member *m, const siginfo_t *si, bool is_policy)
 {
 	const struct pool *p = m->owner;
-	bool as_told = (si->si_code == CLD_EXITED && si->si_status == 0) || m->sentence;
+	bool is_end = si->si_code == CLD_EXITED && si->si_status == 0;
 	enum log_level level = is_policy ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR;
-	char digits[3][LOG_NUMBER_SIZE], text[DEATH_TEXT_SIZE];
-	const struct log_field fields[] = {
+	char digits[3][LOG_NUMBER_SIZE], text[DEATH_TEXT_SIZE], words[CRUMB_WORDS_SIZE];
+	char circumstances[DEATH_CRUMB_SIZE] = "";
+	struct crumb crumb;
+	struct log_field fields[] = {
 		log_number("WORKER", m->slot, digits[0]),
 		log_number("PID", m->pid, digits[1]),
 		log_number("GENERATION", m->o->inherit.generation, digits[2]),
 		{ "DEATH", str_of(death_describe(si, text, sizeof(text))) },
+		{ "DOING", STR("") },
+		{ "REQUEST", STR("") },
 	};
 
-	if (p->state == POOL_ENDING && as_told)
+	if (p->state == POOL_ENDING && (is_end || m->sentence))
 		level = LOG_LEVEL_DEBUG;
+	crumb_read(&m->o->slots->board->slot[m->slot].crumb, &crumb);
+	if (!is_end && !is_policy) {
+		death_circumstances(&crumb, circumstances, sizeof(circumstances));
+		fields[4].value = str_of(circumstances + (*circumstances == ' '));
+		fields[5].value = str_of(crumb.phase ? crumb_words(&crumb, words) : "");
+	}
 	log_event(level, EVENT_WORKER_DIED, fields, sizeof(fields) / sizeof(fields[0]),
-		"worker %d (pid %d, generation %u) %s%s", m->slot, (int)m->pid,
-		m->o->inherit.generation, text,
+		"worker %d (pid %d, generation %u) %s%s%s", m->slot, (int)m->pid,
+		m->o->inherit.generation, text, circumstances,
 		is_policy ? ", as sigpipe = \"default\" wants it" : "");
 }
 

@@ -320,10 +320,26 @@ static void run_proxy(struct conn *c)
 	}
 }
 
+/* For the crash report, should this be the worker's last turn. */
+static void leave_crumb(struct conn *c)
+{
+	struct crumb *crumb = &c->env->counters->crumb;
+	const struct request *r = c->streams ? &c->streams->request : NULL;
+
+	if (c->state == CONN_HANDSHAKE) {
+		crumb_peer(crumb, CRUMB_HANDSHAKE, &c->peer);
+		return;
+	}
+	crumb_peer(crumb, CRUMB_READING, &c->peer);
+	if (r && r->method_text.n)
+		crumb_request(crumb, r->method_text, r->target);
+}
+
 static void on_event(struct watch *w, unsigned events)
 {
 	struct conn *c = (struct conn *)w;
 
+	leave_crumb(c);
 	if (c->state == CONN_PROXY)
 		run_proxy(c);
 	else if (c->state == CONN_HANDSHAKE)

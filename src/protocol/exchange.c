@@ -100,6 +100,7 @@ bool exchange_route(struct stream *s)
 {
 	struct arena_mark mark = arena_mark(&s->arena);
 
+	crumb_request(&s->conn->env->counters->crumb, s->request.method_text, s->request.target);
 	s->conn->env->route(s, s->conn->listener->routes);
 	if (s->response.status)
 		return true;
@@ -176,6 +177,7 @@ void exchange_close(struct stream *s)
 		board_add(env->counters->timed, 1);
 		board_add(env->counters->timed_us, (uint64_t)(clock_us_now() - s->started_us));
 	}
+	crumb_answered(&env->counters->crumb);
 	board_add(env->counters->requests, 1);
 	if (class > 0 && class < BOARD_STATUS_CLASSES)
 		board_add(env->counters->responses[class], 1);

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "ipc/board.h"
 #include "protocol/exchange.h"
 #include "protocol/report.h"
 #include "protocol/response.h"
@@ -280,6 +281,7 @@ static enum step step_head(struct turn *t)
 		conn_close(c);
 		return STEP_GONE;
 	}
+	crumb_input(&c->env->counters->crumb, t->p, t->n);
 	status = head_parse_request(
 		&c->h1.scan, t->p, t->n, &c->env->limits->head, &s->request, &used, &error);
 	if (status == PARSE_MORE) {

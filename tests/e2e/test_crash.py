@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import unittest
+from pathlib import Path
 
 from harness import DEFAULT_CONFIG, Latchd, TestCase
 
@@ -78,6 +79,62 @@ class Quarantine(TestCase):
             status = d.wait_status(lambda s: s["worker_respawns_total"] >= 8)
             self.assertEqual(status["generation"], 2)
             self.assertEqual(status["reloads_total"]["quarantined"], 0)
+
+
+class Report(TestCase):
+    """What a worker had turned to last is in the log when it dies."""
+
+    def crash(self, d, doing):
+        worker = d.workers()[0]
+        os.kill(worker, signal.SIGABRT)
+        d.log.wait(
+            rf"worker \d+ \(pid {worker}, generation 1\) was killed by SIGABRT\S* {doing}$"
+        )
+
+    def one(self, **options):
+        return Latchd(config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 1;"), **options)
+
+    def test_nothing_yet(self):
+        with self.one() as d:
+            worker = d.workers()[0]
+            os.kill(worker, signal.SIGABRT)
+            d.log.wait(rf"\(pid {worker}, generation 1\) was killed by SIGABRT$")
+
+    def test_a_handshake(self):
+        with self.one() as d:
+            with d.peer(tls=False) as p:
+                p.sock.sendall(b"\x16\x03\x01")
+                self.until_read(d, p)
+                self.crash(d, "while it shook hands with 127.0.0.1")
+
+    def until_read(self, d, p):
+        """Until the worker has taken all that was sent, and waits for more."""
+        stat, tail = Path(f"/proc/{d.workers()[0]}/stat"), f":{p.sock.getsockname()[1]:04X}"
+        while True:
+            table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            queues = [words[4] for words in table if words[2].endswith(tail)]
+            if queues == ["00000000:00000000"] and stat.read_text().rpartition(")")[2][1] == "S":
+                return
+
+    def test_a_request_that_is_read(self):
+        with self.one() as d:
+            with d.peer() as p:
+                p.send(b"GET /half")
+                self.until_read(d, p)
+                self.crash(d, r'while it read "GET /half" of 127.0.0.1')
+
+    def test_a_request_that_is_served(self):
+        with self.one(files={"big": b"x" * (16 << 20)}) as d:
+            with d.peer(rcvbuf=4096) as p:
+                p.send_request("/big?%22a%0a=b")
+                p._take(100)
+                self.crash(d, 'while it served "GET /big\\?%22a%0a=b" of 127.0.0.1')
+
+    def test_a_request_that_was_answered(self):
+        with self.one(files={"a.txt": b"A"}) as d:
+            with d.peer() as p:
+                self.assertEqual(p.request("/a.txt").body, b"A")
+                self.crash(d, 'after it had answered "GET /a.txt" of 127.0.0.1')
 
 
 if __name__ == "__main__":

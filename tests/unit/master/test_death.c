@@ -1,4 +1,5 @@
 /* The words and codes for the end of a process. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
@@ -69,4 +70,46 @@ Test(death, by_a_signal_and_not_by_a_status_of_that_number)
 	cr_expect(death_is_by_signal(&killed, SIGPIPE));
 	cr_expect_not(death_is_by_signal(&killed, SIGTERM));
 	cr_expect_not(death_is_by_signal(&exited, SIGPIPE));
+}
+
+static const char *circumstances(struct crumb *c, const char *address)
+{
+	static char text[DEATH_CRUMB_SIZE];
+	struct sockaddr_storage peer = { .ss_family = AF_INET };
+
+	inet_pton(AF_INET, address, &((struct sockaddr_in *)&peer)->sin_addr);
+	memcpy(c->peer, &peer, sizeof(c->peer));
+	return death_circumstances(c, text, sizeof(text));
+}
+
+Test(death, tells_what_it_was_about)
+{
+	struct crumb c = { 0 };
+
+	cr_expect_str_eq(circumstances(&c, "192.0.2.1"), "");
+	c.phase = CRUMB_HANDSHAKE;
+	cr_expect_str_eq(circumstances(&c, "192.0.2.1"), " while it shook hands with 192.0.2.1");
+	c.phase = CRUMB_READING;
+	cr_expect_str_eq(circumstances(&c, "192.0.2.1"), " while it read from 192.0.2.1");
+	crumb_input(&c, "GET /\n", 6);
+	cr_expect_str_eq(circumstances(&c, "192.0.2.1"), " while it read \"GET /\" of 192.0.2.1");
+	crumb_request(&c, STR("PUT"), STR("/\"x"));
+	cr_expect_str_eq(
+		circumstances(&c, "192.0.2.1"), " while it served \"PUT /\\x22x\" of 192.0.2.1");
+	crumb_answered(&c);
+	cr_expect_str_eq(circumstances(&c, "192.0.2.1"),
+		" after it had answered \"PUT /\\x22x\" of 192.0.2.1");
+}
+
+Test(death, whatever_a_crumb_holds_has_room)
+{
+	struct crumb wild, c;
+	char text[DEATH_CRUMB_SIZE];
+
+	memset(&wild, 0xff, sizeof(wild));
+	wild.phase = CRUMB_ANSWERED;
+	crumb_read(&wild, &c);
+	death_circumstances(&c, text, sizeof(text));
+	cr_expect_lt(strlen(text), sizeof(text) - 1, "%s", text);
+	cr_expect_str_eq(text + strlen(text) - 8, " of unix");
 }
