@@ -1,7 +1,9 @@
 """SIGHUP: all or nothing, no request and no ticket lost. SIGUSR1. Stops."""
+import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import unittest
@@ -184,6 +186,58 @@ class Reload(TestCase):
                 d.reload()
                 d.reload()
                 self.assertEqual(len(p._take(len(big))), len(big))
+
+
+class Footprint(TestCase):
+    """What reloads leave behind. LONG=1 makes it five hundred of them."""
+
+    RELOADS = 500 if os.environ.get("LONG") else 60
+
+    def test_memory_and_descriptors_stay(self):
+        sites = "".join(
+            '{ names = [ "s%d.test" ]; certificate = "@CERTS@/ecdsa.pem";'
+            ' private_key = "@CERTS@/ecdsa.key";'
+            ' routes = ( { path = "/"; files = { root = "@WWW@"; }; } ); },' % n
+            for n in range(20)
+        )
+        config = DEFAULT_CONFIG.replace("sites = ( {", f"sites = ( {sites} {{").replace(
+            'target = "stderr"; };', 'target = "stderr"; access = { target = "@DIR@/access"; }; };'
+        )
+        with Latchd(config=config, files={"a.txt": b"A"}) as d:
+            (d.dir / "access").touch()
+            (d.dir / "access").chmod(0o666)
+            early = self.after(d, 10)
+            late = self.after(d, self.RELOADS)
+            print(f"after 10: {early}, after {self.RELOADS}: {late}", file=sys.stderr)
+            for what, before in early.items():
+                # Pages come by the dozen: what is tiny may differ by a few of them.
+                slack = 256 if what.endswith("KiB") and VARIANT == "plain" else 0
+                limit = before * (1.05 if VARIANT == "plain" else 1.25) + slack
+                self.assertLessEqual(late[what], limit, (what, early, late))
+
+    def after(self, d, generation):
+        """The figures once that many reloads are done and nothing of those before is left."""
+        number = 0
+        while number < generation:
+            number = d.status()["generation"] - 1
+            self.assertEqual(d.ctl("reload").returncode, 0)
+            self.assertEqual(d.fetch("/a.txt").status, 200)
+        d.log.wait(rf"generation {number + 1} is gone")
+        workers = [
+            w["pid"] for w in json.loads(d.ctl("status", "--json").stdout)["workers"]
+        ]
+        self.assertEqual(len(workers), 2)
+        return {
+            "master KiB": self.resident(d.process.pid),
+            "worker KiB": max(self.resident(pid) for pid in workers),
+            "master descriptors": len(os.listdir(f"/proc/{d.process.pid}/fd")),
+            "worker descriptors": max(len(os.listdir(f"/proc/{pid}/fd")) for pid in workers),
+        }
+
+    @staticmethod
+    def resident(pid):
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            return sum(int(line.split()[1]) for line in f if line.startswith(("Rss:", "Swap:")))
 
 
 class Logs(TestCase):
