@@ -128,6 +128,11 @@ void log_set_role(const char *role)
 	snprintf(state.role, sizeof(state.role), "%s", role ? role : "");
 }
 
+bool log_is_native(void)
+{
+	return state.native && !state.off;
+}
+
 /* A C1 control is two bytes long in UTF-8 and moves a terminal's cursor like a C0 one does. */
 static size_t printable_length(struct str s)
 {
@@ -329,6 +334,14 @@ bool log_rate_pass(struct log_rate *rate)
 	}
 	rate->used++;
 	return true;
+}
+
+void log_rate_review(struct log_rate *rate, const char *what)
+{
+	if (!rate->suppressed || clock_us_now() / 1000 - rate->window_ms < LOG_WINDOW_MS)
+		return;
+	log_notice("%u more %s were left out", rate->suppressed, what);
+	rate->suppressed = 0;
 }
 
 bool log_journal_open(void)

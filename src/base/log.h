@@ -52,6 +52,8 @@ void log_set(enum log_target target, int fd, enum log_level level);
  * long as they log; -1: none. */
 int log_journal_fd(void);
 bool log_is_on(enum log_level level);
+/* Are its lines records of the journal, with fields? */
+bool log_is_native(void);
 /* "master", "worker 3": stands in every line from now on. Copied. */
 void log_set_role(const char *role);
 
@@ -80,6 +82,9 @@ struct log_rate {
 /* True if the event may be logged now. When a new window opens and lines were left out before, it
  * logs how many first ("37 more like the next one were left out"). */
 bool log_rate_pass(struct log_rate *rate);
+/* Logs how many lines about `what` ("failed handshakes") were left out, if their window is over and
+ * nobody said so yet: for those after which nothing more comes. */
+void log_rate_review(struct log_rate *rate, const char *what);
 
 /* Opens the journal's socket if that is not done, for log_journal() after privileges have gone.
  * False: there is no journal. */

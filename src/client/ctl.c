@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -163,13 +164,34 @@ static int read_reply(int fd, struct reply *r, bool until_end)
 	return 0;
 }
 
+/* Over what is on the terminal, line by line, as many as it shows, so that nothing flickers. */
+static void print_in_place(struct str text)
+{
+	struct winsize size = { 0 };
+	size_t rows, columns;
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	rows = size.ws_row > 1 ? size.ws_row - 1u : SIZE_MAX;
+	columns = size.ws_col ? size.ws_col : SIZE_MAX;
+	fputs("\033[H", stdout);
+	for (; text.n && rows; rows--) {
+		size_t end = str_find(text, '\n', 0), next = end < text.n ? end + 1 : end;
+
+		fwrite(text.p, 1, end < columns ? end : columns, stdout);
+		fputs("\033[K\n", stdout);
+		text = (struct str){ text.p + next, text.n - next };
+	}
+	fputs("\033[J", stdout);
+}
+
 static int print(struct reply *r, const struct command *c)
 {
-	bool clear = c->watch && !c->json && isatty(STDOUT_FILENO);
+	struct str text = buf_len(&r->text[0]) ? buf_str(&r->text[0]) : STR("");
 
-	if (clear)
-		fputs("\033[H\033[2J", stdout);
-	fwrite(buf_len(&r->text[0]) ? buf_head(&r->text[0]) : "", 1, buf_len(&r->text[0]), stdout);
+	if (c->watch && !c->json && isatty(STDOUT_FILENO))
+		print_in_place(text);
+	else
+		fwrite(text.p, 1, text.n, stdout);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("latchd ctl: cannot write");
 		return ERR_SYSTEM;
@@ -251,6 +273,14 @@ static int parse(int argc, char **argv, struct command *c)
 	return -1;
 }
 
+/* Until it is time to look again. Tables that follow one another have a blank line between. */
+static bool rest(const struct command *c)
+{
+	if (poll(NULL, 0, CTL_WATCH_MS) < 0)
+		return false;
+	return c->json || isatty(STDOUT_FILENO) || putchar('\n') != EOF;
+}
+
 int ctl_main(int argc, char **argv)
 {
 	static char name[] = "latchd ctl";
@@ -271,6 +301,6 @@ int ctl_main(int argc, char **argv)
 		return usage("this cannot be the path of a socket:", c.path);
 	do
 		code = ask(&c, w);
-	while (c.watch && !code && poll(NULL, 0, CTL_WATCH_MS) == 0);
+	while (c.watch && !code && rest(&c));
 	return code;
 }

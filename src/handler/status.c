@@ -177,18 +177,6 @@ static bool html_master(struct buf *out, const struct snapshot *shot)
 	       html_row(out, "SIGPIPE", shot->total.sigpipes) && html_group_end(out);
 }
 
-static const char *confined_by(uint32_t confined)
-{
-	static const char *const names[] = {
-		[0] = "nothing",
-		[BOARD_CONFINED_FILES] = "Landlock",
-		[BOARD_CONFINED_CALLS] = "seccomp",
-		[BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS] = "Landlock, seccomp",
-	};
-
-	return names[confined & (BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS)];
-}
-
 static bool html_workers(struct buf *out, const struct board *b)
 {
 	bool ok = buf_append_str(
@@ -209,7 +197,7 @@ static bool html_workers(struct buf *out, const struct board *b)
 			     "<td>%s</td><td>%s</td><td>%llu</td><td>%llu</td><td>%s</td>"
 			     "</tr>\n",
 			     i, board_get(s->pid), board_get(s->generation), facts_state(s),
-			     board_get(s->live), confined_by(board_get(s->confined)),
+			     board_get(s->live), facts_confined(board_get(s->confined)),
 			     board_get(s->accepting) ? "yes" : "no",
 			     (unsigned long long)board_get(s->connections),
 			     (unsigned long long)board_get(s->requests),

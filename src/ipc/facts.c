@@ -25,6 +25,18 @@ const char *facts_state(const struct board_slot *s)
 	return board_state_name(board_get(s->state));
 }
 
+const char *facts_confined(uint32_t confined)
+{
+	static const char *const names[] = {
+		[0] = "nothing",
+		[BOARD_CONFINED_FILES] = "Landlock",
+		[BOARD_CONFINED_CALLS] = "seccomp",
+		[BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS] = "Landlock, seccomp",
+	};
+
+	return names[confined & (BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS)];
+}
+
 int64_t facts_uptime(const struct board *b)
 {
 	int64_t s = (int64_t)clock_wall() - (int64_t)board_get(b->started_wall);

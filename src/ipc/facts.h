@@ -16,6 +16,8 @@ typedef const char *facts_name_fn(unsigned i); /* NULL: not told */
 facts_name_fn facts_class;
 
 const char *facts_state(const struct board_slot *s);
+/* "Landlock, seccomp", "nothing": by what its holder is confined. */
+const char *facts_confined(uint32_t confined);
 /* Slots from 0 that were ever used, within the board whatever it says. */
 unsigned facts_slots(const struct board *b);
 int64_t facts_uptime(const struct board *b); /* seconds, never negative */

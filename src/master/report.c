@@ -164,8 +164,9 @@ static bool table_traffic(const struct reload *r, struct buf *out)
 
 static bool table_workers(const struct reload *r, struct buf *out)
 {
-	bool ok = buf_appendf(out, "\n%-6s %8s %10s  %-8s %6s %11s %11s %10s\n", "WORKER", "PID",
-		"GENERATION", "STATE", "LIVE", "ACCEPTED", "REQUESTS", "SENT");
+	bool ok = buf_appendf(out, "\n%-6s %8s %10s  %-8s %6s %11s %11s %10s  %s\n", "WORKER",
+		"PID", "GENERATION", "STATE", "LIVE", "ACCEPTED", "REQUESTS", "SENT",
+		"CONFINED BY");
 
 	for (unsigned i = 0; i < facts_slots(r->board); i++) {
 		const struct board_slot *s = &r->board->slot[i];
@@ -174,11 +175,12 @@ static bool table_workers(const struct reload *r, struct buf *out)
 		if (board_get(s->state) == BOARD_FREE)
 			continue;
 		ok = ok &&
-		     buf_appendf(out, "%-6u %8d %10u  %-8s %6u %11llu %11llu %10s\n", i,
+		     buf_appendf(out, "%-6u %8d %10u  %-8s %6u %11llu %11llu %10s  %s\n", i,
 			     board_get(s->pid), board_get(s->generation), facts_state(s),
 			     board_get(s->live), (unsigned long long)board_get(s->connections),
 			     (unsigned long long)board_get(s->requests),
-			     facts_format_bytes(board_get(s->bytes_sent), sent, sizeof(sent)));
+			     facts_format_bytes(board_get(s->bytes_sent), sent, sizeof(sent)),
+			     facts_confined(board_get(s->confined)));
 	}
 	return ok;
 }

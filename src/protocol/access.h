@@ -60,7 +60,9 @@ struct access_close {
 
 struct access_handshake {
 	struct str client, sni, reason;
-	int alert; /* -1: none */
+	struct str versions, groups; /* that the client offered, in words */
+	int alert;                   /* -1: none */
+	struct str alert_by;         /* "client" or "server"; p NULL: none */
 	int64_t wall_ms;
 };
 

@@ -4,6 +4,7 @@
 #include "protocol/conn.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -218,7 +219,7 @@ static void handshake_refused(struct conn *c)
 	struct tls_reason reason;
 
 	tls_reason_take(c->session.ssl, &reason);
-	report_handshake(c, reason.word, reason.sentence, reason.alert);
+	report_handshake(c, &reason);
 	mistaken_answer(c, &reason);
 	conn_close(c);
 }
@@ -226,7 +227,11 @@ static void handshake_refused(struct conn *c)
 static void handshake_ended(
 	struct conn *c, const char *word, const char *sentence, enum closure how)
 {
-	report_handshake(c, word, sentence, -1);
+	struct tls_reason reason = { .alert = -1 };
+
+	snprintf(reason.word, sizeof reason.word, "%s", word);
+	snprintf(reason.sentence, sizeof reason.sentence, "%s", sentence);
+	report_handshake(c, &reason);
 	conn_finish(c, how);
 }
 

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "ipc/board.h"
 #include "net/sock.h"
+#include "protocol/events.h"
+#include "tls/hello.h"
 
 static struct str client_text(const struct conn *c, char *dst, size_t size)
 {
@@ -112,28 +114,60 @@ void report_close(struct conn *c, enum closure how)
 	access_write_close(log, &event);
 }
 
-void report_handshake(struct conn *c, const char *word, const char *sentence, int alert)
+static void log_handshake(
+	const struct conn *c, const struct access_handshake *e, const char *sentence)
 {
-	char client[SOCK_TEXT_SIZE];
-	const char *sni = session_sni(&c->session);
+	char alert[LOG_NUMBER_SIZE];
+	struct log_field fields[8] = {
+		{ "CLIENT", e->client },
+		{ "LISTENER", str_of(c->listener->name) },
+		{ "SNI", e->sni },
+		{ "REASON", e->reason },
+		{ "VERSIONS", e->versions },
+		{ "GROUPS", e->groups },
+	};
+	size_t n = 6;
+
+	if (e->alert >= 0) {
+		fields[n++] = log_number("ALERT", e->alert, alert);
+		fields[n++] = (struct log_field){ "ALERT_BY", e->alert_by };
+	}
+	log_event(LOG_LEVEL_INFO, EVENT_HANDSHAKE_FAILED, fields, n,
+		"client %.*s on %s: TLS handshake failed: %s (%s%.*s%s%.*s)", STR_ARG(e->client),
+		c->listener->name, sentence, e->sni.n ? "server name " : "no server name",
+		STR_ARG(e->sni), e->versions.n ? ", offers TLS " : "", STR_ARG(e->versions));
+}
+
+void report_handshake(struct conn *c, const struct tls_reason *why)
+{
+	static const struct str by[] = { { "server", 6 }, { "client", 6 } };
+	char client[SOCK_TEXT_SIZE], versions[HELLO_TEXT_SIZE], groups[HELLO_TEXT_SIZE];
 	struct access_handshake event = {
 		.client = client_text(c, client, sizeof client),
-		.sni = str_of(sni),
-		.reason = str_of(word),
-		.alert = alert,
+		.sni = str_of(session_sni(&c->session)),
+		.reason = str_of(why->word),
+		.versions = hello_versions(c->session.offered_versions, versions),
+		.groups = hello_groups(c->session.offered_groups, groups),
+		.alert = why->alert,
+		.alert_by = why->alert < 0 ? (struct str){ NULL, 0 } : by[why->alert_by_peer],
 		.wall_ms = clock_wall_ms(),
 	};
-	struct access_log *log;
 	struct str site;
+	struct access_log *log = log_of(c, c->session.site, &site);
+	bool to_journal = log && log->target == LOG_TARGET_JOURNAL;
+	bool passes = log_rate_pass(&c->env->handshake_trouble);
 
 	board_add(c->env->counters->handshakes_failed, 1);
-	if (log_is_on(LOG_LEVEL_INFO) && log_rate_pass(&c->env->handshake_trouble))
-		log_info("client %s on %s: TLS handshake failed: %s (%s%s)", client,
-			c->listener->name, sentence, sni[0] ? "server name " : "no server name",
-			sni);
-	log = log_of(c, c->session.site, &site);
-	if (log)
+	if (passes && log_is_on(LOG_LEVEL_INFO) && !(to_journal && log_is_native()))
+		log_handshake(c, &event, why->sentence);
+	if (log && (passes || !to_journal))
 		access_write_handshake(log, &event);
+}
+
+void report_left_out(struct conn_env *env)
+{
+	log_rate_review(&env->handshake_trouble, "TLS handshakes that failed");
+	log_rate_review(&env->peer_trouble, "lines about clients");
 }
 
 void report_peer(struct conn *c, enum log_level level, const char *sentence)

@@ -75,8 +75,8 @@ void session_close(struct session *s, bool forget)
 	drop_output(s);
 	tls_peer_free(s->peer);
 	s->peer = NULL;
-	if (s->env && s->env->refused == s)
-		s->env->refused = NULL;
+	if (s->env && s->env->named == s)
+		s->env->named = NULL;
 	if (!s->ssl)
 		return;
 	if ((forget || s->failed) && s->env && s->env->cache)
@@ -370,5 +370,5 @@ const char *session_sni(const struct session *s)
 
 	if (name)
 		return name;
-	return s->env->refused == s ? s->env->refused_sni : "";
+	return s->env->named == s ? s->env->name : "";
 }

@@ -41,8 +41,8 @@ enum {
 struct session_env {
 	struct buf out;        /* of the session that is running; empty between turns of sessions */
 	struct session *owner; /* whose bytes are in `out`; NULL: it is empty */
-	struct session *refused; /* the last one whose server name nobody has, and that name */
-	char refused_sni[256];
+	struct session *named; /* the last one that said hello with a server name, and that name */
+	char name[256];
 	struct session_cache *cache; /* borrowed; NULL: none */
 	bool nosignal;               /* MSG_NOSIGNAL on send(): the sigpipe policy "ignore" */
 };
@@ -64,10 +64,12 @@ struct session {
 	bool dry;           /* the last read from the socket came back empty-handed */
 	bool hold;          /* session_read() takes only what is inside already */
 	uint8_t recvs_left; /* of the running call, so that no peer keeps it for itself */
-	int16_t alert_sent; /* the fatal alert that we sent, -1: none */
-	bool has_site;      /* tls/sites chose */
-	bool offers_h2;     /* and HTTP/2 may be chosen */
-	void *site;         /* what it chose; borrowed */
+	uint8_t offered_versions;     /* of the ClientHello, see tls/hello */
+	int16_t alert_sent;           /* the fatal alert that we sent, -1: none */
+	bool has_site;                /* tls/sites chose */
+	bool offers_h2;               /* and HTTP/2 may be chosen */
+	uint16_t offered_groups;      /* of the ClientHello, see tls/hello */
+	void *site;                   /* what it chose; borrowed */
 	struct tls_peer *peer;        /* a server's: the client's certificate; NULL: it gave none */
 	uint64_t bytes_in, bytes_out; /* of the socket */
 };

@@ -14,6 +14,7 @@
 #include "tls/attach.h"
 #include "tls/bio.h"
 #include "tls/context.h"
+#include "tls/hello.h"
 
 struct choice {
 	struct choice *next;
@@ -159,15 +160,14 @@ static bool client_name(SSL *ssl, struct str *ret)
 	return true;
 }
 
-static int refuse(struct session *s, struct str name, int *alert)
+/* OpenSSL forgets it when the handshake fails before a session is made. */
+static void keep_name(struct session *s, struct str name)
 {
-	*alert = SSL_AD_UNRECOGNIZED_NAME;
-	if (s && name.n < sizeof(s->env->refused_sni)) {
-		memcpy(s->env->refused_sni, name.p, name.n);
-		s->env->refused_sni[name.n] = '\0';
-		s->env->refused = s;
-	}
-	return SSL_CLIENT_HELLO_ERROR;
+	if (name.n == 0 || name.n >= sizeof(s->env->name))
+		return;
+	memcpy(s->env->name, name.p, name.n);
+	s->env->name[name.n] = '\0';
+	s->env->named = s;
 }
 
 /* SSL_set_SSL_CTX() takes certificates, ciphers, callbacks and the store of CAs along; the
@@ -196,15 +196,21 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	/* The second ClientHello after a HelloRetryRequest, maybe on another table's context. */
 	if (s && s->has_site)
 		return SSL_CLIENT_HELLO_SUCCESS;
+	if (s)
+		hello_take(ssl, &s->offered_versions, &s->offered_groups);
 	if (!client_name(ssl, &name)) {
 		*alert = SSL_AD_DECODE_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
+	if (s)
+		keep_name(s, name);
 	struct choice *c = name.n > 0 ? names_find(t->names, name, NULL) : NULL;
 	if (!c)
 		c = t->otherwise;
-	if (!c)
-		return refuse(s, name, alert);
+	if (!c) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
 	if (s) {
 		s->site = c->site;
 		s->has_site = true;

@@ -21,6 +21,7 @@
 #include "ipc/board.h"
 #include "ipc/channel.h"
 #include "ipc/tally.h"
+#include "protocol/report.h"
 #include "worker/confine.h"
 #include "worker/state.h"
 
@@ -164,6 +165,7 @@ static void on_tick(struct timer *t)
 		log_warning("caught SIGPIPE %u time%s: peers closed before we had written all",
 			sigpipes, sigpipes == 1 ? "" : "s");
 	}
+	report_left_out(&w->env);
 	accept_tick(&w->accept);
 	timer_set(&w->loop.timers, t, clock_ms() + BOARD_TICK_MS);
 }

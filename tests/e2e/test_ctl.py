@@ -1,12 +1,15 @@
 """latchd ctl: reload, status, stop, reopen-logs, over the control socket."""
 import base64
+import fcntl
 import json
 import os
 import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import threading
 import time
 import unittest
@@ -309,7 +312,7 @@ class Status(TestCase):
                 r"^requests +[1-9].*2xx [1-9]",
                 r"^closures +[1-9]\d* clean, 0 truncated",
                 r"^WORKER +PID",
-                r"^0 +\d+ +1  serving",
+                r"^0 +\d+ +1  serving .* (Landlock|seccomp|nothing)",
                 r"^localhost +\d+  \w{3}, ",
             ):
                 self.assertRegex(run.stdout, re.compile(pattern, re.M))
@@ -351,6 +354,42 @@ class Status(TestCase):
                 lines = [json.loads(run.stdout.readline()) for _ in range(2)]
                 self.assertEqual([line["generation"] for line in lines], [1, 1])
                 run.terminate()
+
+
+    def watch(self, d, *options, **popen):
+        command = [LATCHD, "ctl", "-s", str(d.dir / "control.sock"), "status", "--watch", *options]
+        return subprocess.Popen(command, **popen)
+
+    def test_watch_refreshes_a_terminal_in_place(self):
+        with Latchd() as d:
+            ours, theirs = os.openpty()
+            rows, columns = 7, 40
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+            with self.watch(d, stdout=theirs) as run:
+                os.close(theirs)
+                screen = b""
+                while screen.count(b"\x1b[J") < 2:
+                    screen += os.read(ours, 65536)
+                run.terminate()
+            os.close(ours)
+            for text in screen.split(b"\x1b[J")[:2]:
+                self.assertTrue(text.startswith(b"\x1b[H"), text)
+                lines = text[3:].split(b"\x1b[K\r\n")
+                self.assertEqual(lines.pop(), b"")
+                self.assertEqual(len(lines), rows - 1, "the last row is the cursor's")
+                self.assertLessEqual(max(map(len, lines)), columns)
+                self.assertTrue(lines[0].startswith(b"latchd "), lines)
+                self.assertTrue(lines[1].startswith(b"generation "), lines)
+                self.assertNotIn(b"\x1b[2J", text)
+
+    def test_watch_appends_elsewhere(self):
+        with Latchd() as d, self.watch(d, stdout=subprocess.PIPE, text=True) as run:
+            lines = []
+            while sum(line.startswith("latchd ") for line in lines) < 2:
+                lines.append(run.stdout.readline())
+            run.terminate()
+            self.assertNotIn("\x1b", "".join(lines))
+            self.assertEqual(lines[-2], "\n", "a blank line between two tables")
 
 
 class Stop(TestCase):

@@ -8,11 +8,11 @@ import time
 from harness import (PATIENCE, DEFAULT_CONFIG, Latchd, TestCase, certificates, client_context,
                      curl)
 
-def s_client(d, *options, input=b"", name="localhost"):
+def s_client(d, *options, input=b"", name="localhost", authority="ca.pem"):
     """The whole output of one handshake."""
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{d.port}", "-servername", name]
-        + ["-CAfile", str(certificates() / "ca.pem"), *options],
+        + ["-CAfile", str(certificates() / authority), *options],
         capture_output=True, input=input, check=False, timeout=PATIENCE)
     return (done.stdout + done.stderr).decode("utf-8", "replace")
 
@@ -21,6 +21,47 @@ def agreed(text):
     """Version and cipher of what s_client printed; None: no handshake."""
     found = re.search(r"^New, (\S+), Cipher is (\S+)$", text, re.M)
     return found and found[2] != "(NONE)" and (found[1], found[2])
+
+
+class Failures(TestCase):
+    """A handshake that fails is one event: who, which name, why, what was offered, whose alert."""
+
+    def refused(self, tls, *options, **more):
+        json_log = 'target = "stderr"; access = { target = "stderr"; format = "json"; };'
+        config = DEFAULT_CONFIG.replace('target = "stderr";', json_log)
+        with Latchd(config=config, extra=tls) as d:
+            s_client(d, *options, **more)
+            line = d.log.wait('^{"event":"handshake_failed"')
+            return json.loads(line), d.log.wait("TLS handshake failed")
+
+    def test_no_version_in_common(self):
+        event, line = self.refused('tls = { min_version = "1.3"; };', "-tls1_2")
+        self.assertEqual(
+            [event[k] for k in ("client", "sni", "reason", "versions", "alert", "alert_by")],
+            ["127.0.0.1", "localhost", "unsupported_protocol", "1.2", 70, "server"],
+        )
+        self.assertIn("(server name localhost, offers TLS 1.2)", line)
+
+    def test_no_group_in_common(self):
+        event, line = self.refused('tls = { groups = "P-384"; };', "-groups", "X25519:P-256")
+        self.assertEqual((event["versions"], event["groups"]), ("1.0 1.1 1.2 1.3", "X25519 P-256"))
+        self.assertEqual((event["alert"], event["alert_by"]), (40, "server"))
+        self.assertIn("offers TLS 1.0 1.1 1.2 1.3)", line)
+
+    def test_an_alert_of_the_client(self):
+        event, _ = self.refused("", "-verify_return_error", authority="selfsigned.pem")
+        self.assertEqual((event["alert"], event["alert_by"]), (48, "client"))
+
+    def test_what_is_left_out_is_counted(self):
+        with Latchd(config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 1;")) as d:
+            for _ in range(25):
+                with d.peer(tls=False) as p:
+                    p.sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    p.read_to_end()
+            d.wait_status(lambda s: s["handshakes_total"]["failed"] == 25)
+            self.assertEqual(len(d.log.find("TLS handshake failed")), 20)
+            # Told although no other one fails: ten seconds after the first.
+            d.log.wait("5 more TLS handshakes that failed were left out")
 
 
 class Profile(TestCase):

@@ -241,6 +241,25 @@ Test(log, rate_lets_a_burst_pass)
 	cr_expect_eq(rate.suppressed, 0);
 }
 
+Test(log, what_was_left_out_is_told_even_if_nothing_comes_any_more)
+{
+	struct log_rate rate = { .burst = 1 };
+
+	log_rate_review(&rate, "lines");
+	log_rate_pass(&rate);
+	log_rate_pass(&rate);
+	log_rate_pass(&rate);
+	fake_clock_us += 9999 * 1000;
+	log_rate_review(&rate, "lines");
+	cr_expect_str_eq(next_write(), "", "the window is still open");
+	fake_clock_us += 1000;
+	log_rate_review(&rate, "lines");
+	cr_expect_str_eq(next_text(), "2 more lines were left out\n");
+	log_rate_review(&rate, "lines");
+	cr_expect(log_rate_pass(&rate));
+	cr_expect_str_eq(next_write(), "", "once");
+}
+
 Test(log, rate_is_silent_when_nothing_was_left_out)
 {
 	struct log_rate rate = { .burst = 1 };

@@ -207,7 +207,10 @@ Test(access, writes_failed_handshakes_in_json_only)
 {
 	struct access_handshake failed = { .client = STR("::1"),
 		.reason = STR("unknown_ca"),
+		.versions = STR("1.2 1.3"),
+		.groups = STR("X25519"),
 		.alert = 48,
+		.alert_by = STR("client"),
 		.wall_ms = 971186136789 };
 
 	access_write_handshake(&logged, &failed);
@@ -216,13 +219,16 @@ Test(access, writes_failed_handshakes_in_json_only)
 	access_write_handshake(&logged, &failed);
 	failed.alert = -1;
 	failed.sni = STR("example.org");
+	failed.versions = failed.groups = failed.alert_by = (struct str){ NULL, 0 };
 	access_write_handshake(&logged, &failed);
 	cr_expect_str_eq(flushed(),
 		"{\"event\":\"handshake_failed\",\"time\":\"2000-10-10T13:55:36.789Z\","
-		"\"client\":\"::1\",\"sni\":null,\"reason\":\"unknown_ca\",\"alert\":48}\n"
+		"\"client\":\"::1\",\"sni\":null,\"reason\":\"unknown_ca\","
+		"\"versions\":\"1.2 1.3\","
+		"\"groups\":\"X25519\",\"alert\":48,\"alert_by\":\"client\"}\n"
 		"{\"event\":\"handshake_failed\",\"time\":\"2000-10-10T13:55:36.789Z\","
 		"\"client\":\"::1\",\"sni\":\"example.org\",\"reason\":\"unknown_ca\","
-		"\"alert\":null}\n");
+		"\"versions\":null,\"groups\":null,\"alert\":null,\"alert_by\":null}\n");
 }
 
 Test(access, gathers_lines_until_half_a_buffer)
