@@ -82,6 +82,13 @@ static void conn_cut(struct conn *c)
 	conn_finish(c, CLOSURE_TIMEOUT);
 }
 
+static int64_t linger_of(const struct conn *c)
+{
+	int64_t ms = c->listener->policy->linger_ms;
+
+	return c->is_idle_end && c->env->idle_linger_ms < ms ? c->env->idle_linger_ms : ms;
+}
+
 static void wait_for_closing(struct conn *c, enum closing_wait wait)
 {
 	switch (wait) {
@@ -94,8 +101,7 @@ static void wait_for_closing(struct conn *c, enum closing_wait wait)
 		/* linger is one span from our FIN on: what the peer still sends does not extend it
 		 */
 		if (c->state != CONN_CLOSING || !(c->watch.events & LOOP_READ))
-			timer_set(&c->env->loop->timers, &c->timer,
-				clock_ms() + c->listener->policy->linger_ms);
+			timer_set(&c->env->loop->timers, &c->timer, clock_ms() + linger_of(c));
 		conn_enter(c, CONN_CLOSING, "closing, waiting for the peer's end", LOOP_READ);
 		break;
 	case CLOSING_WAIT_NOTHING:
@@ -484,6 +490,7 @@ void conn_close_idle(struct conn_env *env, int64_t idle_ms)
 {
 	struct conn *next;
 
+	env->idle_linger_ms = idle_ms / 2;
 	for (struct conn *c = env->all; c; c = next) {
 		next = c->next;
 		bool begun = c->state != CONN_PROXY && c->state != CONN_HANDSHAKE;
@@ -494,6 +501,7 @@ void conn_close_idle(struct conn_env *env, int64_t idle_ms)
 		} else if (!begun) {
 			conn_finish(c, CLOSURE_LOCAL);
 		} else {
+			c->is_idle_end = true;
 			c->protocol->goodbye(c);
 			conn_close(c);
 		}

@@ -88,7 +88,8 @@ struct conn_env {
 		struct access_log **ret_log);
 	void (*on_gone)(struct conn_env *); /* after a connection has ended */
 	unsigned worker, generation;
-	bool draining;  /* answer with Connection: close */
+	bool draining; /* answer with Connection: close */
+	int64_t idle_linger_ms;
 	bool timed;     /* some access log is on: take times */
 	bool log_dirty; /* lines were written since the worker looked */
 	struct log_rate peer_trouble, handshake_trouble;
@@ -153,6 +154,7 @@ struct conn {
 		*streams; /* requests being served, the last one first; HTTP/1.1: one or none */
 	bool timed_out;   /* a deadline of ours is why it ends */
 	bool counted;     /* in env->tally */
+	bool is_idle_end; /* nothing was asked when we closed it: see env->idle_linger_ms */
 	struct rate rate;
 	uint64_t requests;
 	uint64_t content_sent;
@@ -168,7 +170,8 @@ void conn_env_done(struct conn_env *env);
 bool conn_open(struct conn_env *env, const struct conn_listener *listener, int fd,
 	const struct sockaddr_storage *peer);
 /* Ends connections that have been idle or silent (nothing of a request has come, not even to the
- * kernel) for at least `idle_ms`, with close_notify. */
+ * kernel) for at least `idle_ms`, with close_notify. Their peers have half of that to end as well,
+ * or what the policy says if that is less: no answer is at stake. */
 void conn_close_idle(struct conn_env *env, int64_t idle_ms);
 /* Ends at once, with close_notify, up to CONN_SHED_MAX of the connections that have been idle for
  * longest, to make room; how many. */

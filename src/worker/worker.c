@@ -28,7 +28,7 @@
 enum {
 	DRAIN_TICK_MS = 100,
 	LOG_FLUSH_MS = 100,
-	ORPHAN_IDLE_MS = 500, /* the master is dead: nobody will send the next message */
+	ORPHAN_IDLE_MS = 400, /* the master is dead: nobody will send the next message */
 };
 
 static void site_facts(const struct conn_env *env, const void *site, struct str *ret_name,

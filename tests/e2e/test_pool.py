@@ -2,6 +2,7 @@
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import threading
@@ -165,8 +166,6 @@ class Pool(TestCase):
         fds = [os.pidfd_open(pid) for pid in workers]
         d.signal(signal.SIGKILL)
         d.process.wait()
-        import select
-
         poll = select.poll()
         for fd in fds:
             poll.register(fd, select.POLLIN)
@@ -179,6 +178,46 @@ class Pool(TestCase):
                 os.close(fd)
                 left.discard(fd)
         d._close_notify()
+
+    def test_workers_do_not_outlive_their_master_by_more_than_the_drain(self):
+        """With a download that would never end."""
+        d = Latchd(files={"big": b"x" * (16 << 20)}, extra='reload = { drain = "1s"; };').start()
+        with d.peer(rcvbuf=4096) as p:
+            p.send_request("/big")
+            p._take(100)
+            fds = [os.pidfd_open(pid) for pid in d.workers()]
+            d.signal(signal.SIGKILL)
+            d.process.wait()
+            begun = time.monotonic()
+            for fd in fds:
+                self.assertTrue(select.select([fd], [], [], 20)[0], d.workers())
+                os.close(fd)
+            self.assertLess(time.monotonic() - begun, 10, "the drain is one second")
+        d._close_notify()
+
+    def test_a_killed_worker_is_replaced_within_100_ms(self):
+        """The best of a few tries counts: the machine may have other things to do."""
+        with Latchd(files={"a.txt": b"A"}) as d:
+            tries, limit = [], 0.1 if VARIANT == "plain" else 1
+            while not tries or (min(tries) >= limit and len(tries) < 10):
+                tries.append(self.replace_one(d))
+            self.assertLess(min(tries), limit, tries)
+
+    def replace_one(self, d):
+        """From the signal until two workers serve, one of them new. One that dies in its first
+        second would have to wait."""
+        victim = d.workers()[0]
+        words = Path(f"/proc/{victim}/stat").read_text().rpartition(")")[2].split()
+        born = int(words[19]) / os.sysconf("SC_CLK_TCK")
+        while float(Path("/proc/uptime").read_text().split()[0]) < born + 1.1:
+            d.fetch("/a.txt")
+        begun = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        while True:
+            workers = json.loads(d.ctl("status", "--json").stdout)["workers"]
+            serving = [w["pid"] for w in workers if w["state"] == "serving"]
+            if len(serving) == 2 and victim not in serving:
+                return time.monotonic() - begun
 
     def test_a_stopped_worker_does_not_hold_up_others(self):
         with Latchd(

@@ -502,6 +502,17 @@ Test(h1, idle_ones_end_only_when_nothing_has_come)
 	cr_expect(hear());
 }
 
+Test(h1, an_idle_one_lingers_for_no_longer_than_it_was_given)
+{
+	fake_clock_us += 500 * 1000;
+	clock_update();
+	conn_close_idle(&env, 400);
+	cr_expect_eq(env.live, 1, "the peer may still say goodbye");
+	fake_clock_us += 300 * 1000;
+	loop_turn(&loop);
+	cr_expect_eq(env.live, 0);
+}
+
 Test(h1, the_last_request_of_the_limit_says_close)
 {
 	limits.requests_per_connection = 2;
