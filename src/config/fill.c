@@ -82,6 +82,32 @@ static bool has_child(const struct tree *t, struct str name)
 	return false;
 }
 
+/* The directive of a child, also of one that was misspelt: then that is an error, but what stands
+ * there counts for what was meant, so that nothing else seems to be missing. NULL: unknown. */
+static const struct directive *member_of(const struct tree *group, struct str key, size_t i)
+{
+	struct str name = str_of(group->child[i].name);
+	const struct directive *d = table_member(key, name);
+
+	if (d)
+		return d;
+	d = table_meant(key, name);
+	if (!d || has_child(group, table_name(d)))
+		return NULL;
+	for (size_t k = 0; k < i; k++)
+		if (table_meant(key, str_of(group->child[k].name)) == d)
+			return NULL;
+	return d;
+}
+
+static bool has_member(const struct tree *group, struct str key, const struct directive *d)
+{
+	for (size_t i = 0; i < group->n; i++)
+		if (member_of(group, key, i) == d)
+			return true;
+	return false;
+}
+
 /* Members without default that the group does not have. */
 static void check_required(struct fill *x, const struct tree *group, struct str key)
 {
@@ -91,7 +117,7 @@ static void check_required(struct fill *x, const struct tree *group, struct str 
 		const struct directive *d = &table_rows[i];
 
 		if (d->def || d->type <= DIRECTIVE_LIST || !str_eq(table_parent(d), key) ||
-			has_child(group, table_name(d)))
+			has_member(group, key, d))
 			continue;
 		findings_error(x->f, ERR_CONFIG, group->place.file, group->place.line,
 			"\"" STR_FMT "\" is missing in \"" STR_FMT "\"; expected %s",
@@ -170,12 +196,12 @@ static void fill_group(struct fill *x, const struct tree *group, struct str key,
 {
 	for (size_t i = 0; i < group->n; i++) {
 		const struct tree *t = &group->child[i];
-		const struct directive *d = table_member(key, str_of(t->name));
+		const struct directive *d = member_of(group, key, i);
 
+		if (!table_member(key, str_of(t->name)))
+			report_unknown(x, key, t);
 		if (d)
 			fill_member(x, d, t, base);
-		else
-			report_unknown(x, key, t);
 	}
 	check_required(x, group, key);
 }

@@ -110,9 +110,9 @@ static const char *list_members(struct str parent, char *dst, size_t size)
 	return dst;
 }
 
-const char *table_suggest(struct str parent, struct str name, char *dst, size_t size)
+const struct directive *table_meant(struct str parent, struct str name)
 {
-	const struct directive *best = NULL, *elsewhere = NULL;
+	const struct directive *best = NULL;
 	size_t least = SIZE_MAX;
 
 	for (size_t i = 0; i < table_count; i++) {
@@ -123,10 +123,18 @@ const char *table_suggest(struct str parent, struct str name, char *dst, size_t 
 			least = distance;
 			best = d;
 		}
-		if (!elsewhere && str_eq(table_name(d), name))
-			elsewhere = d;
 	}
-	if (best && is_slip(least, name.n))
+	return best && is_slip(least, name.n) ? best : NULL;
+}
+
+const char *table_suggest(struct str parent, struct str name, char *dst, size_t size)
+{
+	const struct directive *best = table_meant(parent, name), *elsewhere = NULL;
+
+	for (size_t i = 0; i < table_count && !elsewhere; i++)
+		if (str_eq(table_name(&table_rows[i]), name))
+			elsewhere = &table_rows[i];
+	if (best)
 		snprintf(dst, size, "did you mean \"" STR_FMT "\"?", STR_ARG(table_name(best)));
 	else if (elsewhere && table_parent(elsewhere).n)
 		snprintf(dst, size, "it belongs into \"" STR_FMT "\"",

@@ -64,6 +64,8 @@ struct str table_name(const struct directive *d);
 const struct directive *table_find(struct str key);
 /* The member `name` of the group or list `parent` ("": the top); NULL: unknown. */
 const struct directive *table_member(struct str parent, struct str name);
+/* The member of `parent` that was written as `name` by a slip; NULL: none is near enough. */
+const struct directive *table_meant(struct str parent, struct str name);
 /* What an unknown member of `parent` may have been meant to be, as a clause for the error: the
  * nearest name of the group, else where a directive of that name belongs, else all names of the
  * group. */

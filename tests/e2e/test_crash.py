@@ -2,10 +2,11 @@
 import json
 import os
 import signal
+import subprocess
 import unittest
 from pathlib import Path
 
-from harness import DEFAULT_CONFIG, Latchd, TestCase
+from harness import DEFAULT_CONFIG, Latchd, TestCase, certificates
 
 OTHER = DEFAULT_CONFIG.replace(
     '{ path = "/"; files = { root = "@WWW@"; }; }', '{ path = "/"; redirect = { to = "/new"; }; }'
@@ -129,6 +130,19 @@ class Report(TestCase):
                 p.send_request("/big?%22a%0a=b")
                 p._take(100)
                 self.crash(d, 'while it served "GET /big\\?%22a%0a=b" of 127.0.0.1')
+
+    def test_a_request_over_http2_that_is_served(self):
+        with self.one(files={"big": b"x" * (16 << 20)}) as d:
+            got = d.dir / "got"
+            with subprocess.Popen(
+                ["curl", "-s", "--http2", "--limit-rate", "1000", "-o", str(got)]
+                + ["--cacert", str(certificates() / "ca.pem"), d.url("/big?h2")]
+                + ["--resolve", f"localhost:{d.port}:127.0.0.1"],
+            ) as run:
+                while not got.exists() or got.stat().st_size == 0:
+                    self.assertIsNone(run.poll())
+                self.crash(d, 'while it served "GET /big\\?h2" of 127.0.0.1')
+                run.kill()
 
     def test_a_request_that_was_answered(self):
         with self.one(files={"a.txt": b"A"}) as d:

@@ -188,7 +188,32 @@ Test(read, all_mistakes_in_one_run_each_at_its_line)
 	cr_expect(conf_has_error(&t, 5, "\"wriite\"|\"timeouts\"|\"write\""));
 	cr_expect(conf_has_error(&t, 8, "listeners.address"));
 	cr_expect(conf_has_error(&t, 9, "\"nam\"|\"name\""));
-	cr_expect_eq(t.f.errors, 6, "%s", conf_findings(&t));
+	cr_expect(conf_has_error(&t, 2, "sigpipe: expected"), "what was meant is judged as well");
+	cr_expect_eq(t.f.errors, 7, "%s", conf_findings(&t));
+}
+
+Test(read, a_slip_is_one_error)
+{
+	conf_load(&t,
+		"listeners = ( { adress = \"*:443\"; name = \"https\"; } );\n"
+		"sites = ( { nmes = [ \"a.example\" ]; certficate = \"a\"; privat_key = \"b\";\n"
+		"routes = ( { paht = \"/\"; status = {}; } ); } );\n");
+	cr_assert(t.c);
+	cr_expect_eq(t.f.errors, 5, "nothing seems to be missing besides: %s", conf_findings(&t));
+	cr_expect_eq(t.c->sites[0].npairs, 1);
+	cr_expect_str_eq(t.c->sites[0].routes[0].path, "/");
+}
+
+Test(read, a_slip_does_not_replace_what_is_there)
+{
+	conf_load(&t,
+		"timeouts = { idle = \"5s\"; idel = \"7s\"; wirte = \"8s\"; wriet = \"9s\"; };\n"
+		"user = \"a\"; usr = \"b\"; uzer = \"c\";\n");
+	cr_assert(t.c);
+	cr_expect_eq(t.f.errors, 5, "%s", conf_findings(&t));
+	cr_expect_eq(t.c->timeouts.idle_ms, 5000);
+	cr_expect_eq(t.c->timeouts.write_ms, 8000, "the first of two");
+	cr_expect_str_eq(t.c->user, "a");
 }
 
 Test(read, directives_of_later_issues_are_unknown)
