@@ -107,6 +107,7 @@ static void opened_done(struct config *c)
 		buf_done(&c->log_files[i].pending);
 	}
 	free(c->log_files);
+	free(c->log_places);
 	roots_close(c);
 	free(c->metrics.certificates);
 	free(c->metrics.crls);

@@ -33,38 +33,28 @@ static struct log_file *add(struct config *c, const char *path, struct findings 
 
 static void point(struct config *c, struct access_log *log, struct findings *f)
 {
-	if (log->target == LOG_TARGET_FILE && log->path)
-		log->file = add(c, log->path, f);
+	struct config_place p = config_place_of(c, &log->target, NULL);
+
+	if (log->target != LOG_TARGET_FILE || !log->path)
+		return;
+	log->file = add(c, log->path, f);
+	if (log->file && !c->log_places[log->file - c->log_files].line)
+		c->log_places[log->file - c->log_files] = p;
 }
 
 void logs_collect(struct config *c, struct findings *f)
 {
 	c->log_files = calloc(c->nsites + 2, sizeof(*c->log_files));
-	if (!c->log_files) {
+	c->log_places = calloc(c->nsites + 2, sizeof(*c->log_places));
+	if (!c->log_files || !c->log_places) {
 		findings_error(f, ERR_SYSTEM, NULL, 0, "out of memory");
 		return;
 	}
-	if (c->log_target == LOG_TARGET_FILE && c->log_path)
-		add(c, c->log_path, f);
+	if (c->log_target == LOG_TARGET_FILE && c->log_path && add(c, c->log_path, f))
+		c->log_places[0] = config_place_of(c, &c->log_target, NULL);
 	for (size_t i = 0; i < c->nsites; i++)
 		point(c, &c->sites[i].access, f);
 	point(c, &c->access, f); /* also for what ends before it has a site */
-}
-
-struct config_place logs_place(const struct config *c, const char *path)
-{
-	struct config_place p;
-
-	if (c->log_path && !strcmp(c->log_path, path))
-		return config_place_of(c, &c->log_target, NULL);
-	for (size_t i = 0; i < c->nsites; i++) {
-		const struct access_log *log = &c->sites[i].access;
-
-		p = config_place_of(c, &log->target, NULL);
-		if (p.line && log->path && !strcmp(log->path, path))
-			return p;
-	}
-	return config_place_of(c, &c->access.target, NULL);
 }
 
 /* From a directory, which is closed, to the one of that name in it. A link is followed only where
@@ -174,7 +164,7 @@ static const char *reason(int errnum)
 void logs_open(struct config *c, unsigned uid, unsigned gid, struct findings *f)
 {
 	for (size_t i = 0; i < c->nlog_files; i++) {
-		struct config_place p = logs_place(c, c->log_files[i].path);
+		struct config_place p = c->log_places[i];
 
 		c->log_files[i].fd = open_log(c->log_files[i].path, uid, gid);
 		if (c->log_files[i].fd < 0)
@@ -189,7 +179,7 @@ void config_reopen_logs(const struct config *c, int *ret_fds, struct findings *f
 	bool known = config_ids(c, &uid, &gid, NULL) == 0;
 
 	for (size_t i = 0; i < c->nlog_files; i++) {
-		struct config_place p = logs_place(c, c->log_files[i].path);
+		struct config_place p = c->log_places[i];
 
 		ret_fds[i] = known ? open_log(c->log_files[i].path, uid, gid) : -1;
 		if (ret_fds[i] < 0)

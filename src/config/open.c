@@ -99,7 +99,7 @@ static void judge(
 		}
 	}
 	for (size_t i = 0; with_logs && i < c->nlog_files; i++) {
-		places[n] = logs_place(c, c->log_files[i].path);
+		places[n] = c->log_places[i];
 		items[n++] = (struct judge_item){ JUDGE_LOG, c->log_files[i].path, 0 };
 	}
 	if (judge_items(items, n, uid, gid, &e))

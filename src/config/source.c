@@ -25,15 +25,22 @@ void source_done(struct config_source *s)
 
 struct config_place source_place(const struct config_source *s, int line)
 {
-	size_t i = s->nsegments;
+	size_t low = 0, high = s->nsegments;
 
-	while (i > 0 && s->segments[i - 1].line > line)
-		i--;
-	if (i == 0)
+	/* The last segment that begins at the line or before; of several at one, the last. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->segments[middle].line > line)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low == 0)
 		return (struct config_place){ NULL, 0 };
-	i--;
-	return (struct config_place){ s->segments[i].place.file,
-		s->segments[i].place.line + line - s->segments[i].line };
+	low--;
+	return (struct config_place){ s->segments[low].place.file,
+		s->segments[low].place.line + line - s->segments[low].line };
 }
 
 static int out_of_memory(struct findings *f, const char *file)
@@ -330,9 +337,13 @@ int source_read_again(
 	s->directory = c->directory;
 	for (size_t i = 0; ok && i < from->nsegments; i++) {
 		struct config_place place = from->segments[i].place;
+		size_t file = 0;
 
-		place.file = add_file(c, place.file);
-		ok = place.file && map(s, from->segments[i].line, place) == 0;
+		/* The files are the same in the same order. */
+		while (before->files[file] != place.file)
+			file++;
+		place.file = c->files[file];
+		ok = map(s, from->segments[i].line, place) == 0;
 	}
 	return ok ? 0 : out_of_memory(f, before->path);
 }

@@ -16,7 +16,7 @@
 
 enum {
 	CONTROL_REQUEST_MAX = 64, /* with its line end */
-	CONTROL_REPLY_MAX = 1 << 20,
+	CONTROL_REPLY_MAX = 16 << 20,
 	CONTROL_PATH_MAX = 107, /* what sun_path holds */
 };
 
