@@ -8,7 +8,7 @@ import ssl
 import time
 import unittest
 
-from harness import DEFAULT_CONFIG, Latchd, TestCase, VARIANT, certificates, latchd, scratch
+from harness import DEFAULT_CONFIG, Latchd, TestCase, PATIENCE, certificates, latchd, scratch
 
 CONFIG = DEFAULT_CONFIG.replace("@CERTS@/ecdsa.pem", "@DIR@/tls/cert.pem").replace(
     "@CERTS@/ecdsa.key", "@DIR@/tls/key.pem"
@@ -75,11 +75,11 @@ class Renewal(TestCase):
             said = json.loads(d.ctl("status", "--json").stdout)
             self.assertIn("the private key is not the certificate's", said["renewal_error"])
             d.place("other", ["key"])
-            whole = time.monotonic()
-            while d.served() != der("other"):
-                self.assertEqual(d.served() in (der("ecdsa"), der("other")), True)
-            if VARIANT == "plain":
-                self.assertLess(time.monotonic() - whole, 5)
+            # Five seconds where nothing else runs; this machine may be busy.
+            end = time.monotonic() + PATIENCE
+            while (now := d.served()) != der("other"):
+                self.assertEqual(now, der("ecdsa"))
+                self.assertLess(time.monotonic(), end)
             self.assertEqual(len(d.log.find(UNFIT)), 1)
             total = d.status()["reloads_total"]
             self.assertEqual((total["ok"], total["failed"]), (1, 0))
