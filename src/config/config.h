@@ -165,7 +165,7 @@ struct config {
 	struct log_file
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
-	struct config_place *log_places; /* where each was named first */
+	struct config_place *log_places;   /* where each was named first */
 	struct tls_secret *tickets_secret; /* the master's alone; NULL: none */
 	struct metrics_options metrics;    /* of all routes that have them */
 	char *serve_pem;                   /* --serve: leaf and key in memory */

@@ -211,6 +211,7 @@ void renewal_committed(struct renewal *w)
 		log_changes(w->reload);
 	w->warning[0] = '\0';
 	w->reload->abandoned = false;
+	w->due = false; /* the look below says anew */
 	collect(w);
 	watch_all(w);
 	delay_stop(&w->period);
