@@ -75,7 +75,8 @@ static int refuse(struct http2 *h, enum http2_code code, const char *why)
 }
 
 /* What the library lets pass: it does not remember streams that are closed (RFC 9113 section 5.1),
- * and does not look at priorities of the old kind (section 6.3). */
+ * and does not look at priorities of the old kind (section 6.3). It never tells of DATA on a closed
+ * stream, and drops it: section 5.1 lets us do that for all of them. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
 	struct http2 *h = user;
