@@ -12,6 +12,7 @@
 #include "../fake_clock.h"
 #include "../turns.h"
 #include "base/clock.h"
+#include "handler/compress.h"
 #include "handler/filecache.h"
 #include "handler/files.h"
 
@@ -193,10 +194,17 @@ static void put_noise(const char *name, size_t n)
 	free(text);
 }
 
+/* Builds may do without a library. */
+static void need(enum coding coding)
+{
+	if (!compress_has(coding))
+		cr_skip_test("not in this build");
+}
+
 Test(files, compresses_text_once_for_each_coding)
 {
 	static const char *const codings[] = { "gzip", "zstd", "br" };
-	char etags[4][ETAG_SIZE];
+	char etags[4][ETAG_SIZE] = { "" };
 
 	options.compress = true;
 	put_text("root/big.txt", 300000);
@@ -206,6 +214,8 @@ Test(files, compresses_text_once_for_each_coding)
 	cr_expect_str_eq(field("Content-Encoding"), "(none)");
 	snprintf(etags[3], sizeof(etags[3]), "%s", field("ETag"));
 	for (size_t i = 0; i < 3; i++) {
+		if (!compress_has((enum coding)(CODING_GZIP + i)))
+			continue;
 		cr_expect_eq(get_coded("/big.txt", codings[i]), 200);
 		cr_expect_str_eq(field("Content-Encoding"), codings[i]);
 		cr_expect_str_eq(field("Content-Type"), "text/plain; charset=utf-8");
@@ -223,6 +233,7 @@ Test(files, a_long_work_is_spread_over_turns)
 {
 	int turns = 0;
 
+	need(CODING_GZIP);
 	options.compress = true;
 	put_text("root/big.txt", 1000000);
 	while (!get_with("/big.txt", "Accept-Encoding", "gzip")) {
@@ -259,6 +270,7 @@ Test(files, forgets_what_was_compressed_of_another_content)
 {
 	uint64_t before;
 
+	need(CODING_GZIP);
 	options.compress = true;
 	put_text("root/page.txt", 5000);
 	cr_expect_eq(get_coded("/page.txt", "gzip"), 200);
