@@ -160,6 +160,12 @@ static void forget_verdict(struct reload *r)
 	r->begun_us = clock_us_now();
 }
 
+/* What serves, if its configuration is in memory. */
+static const struct generation *known(const struct reload *r)
+{
+	return r->serving && !generation_is_inherited(r->serving) ? r->serving : NULL;
+}
+
 /* There is a candidate, or findings that tell why not. */
 static void prepared(struct reload *r)
 {
@@ -185,6 +191,7 @@ static void quarantine(struct reload *r)
 		"generation %u: %u of its workers died soon after their start; the configuration "
 		"of generation %u comes back",
 		bad->number, bad->pool.young_deaths, good->number);
+	r->shared.before = known(r);
 	r->candidate = generation_restore(good, r->number + 1, on_pool_news, &r->findings);
 	prepared(r);
 }
@@ -324,12 +331,6 @@ void reload_let_go(struct reload *r)
 {
 	r->held = false;
 	run_next(r);
-}
-
-/* What serves, if its configuration is in memory. */
-static const struct generation *known(const struct reload *r)
-{
-	return r->serving && !generation_is_inherited(r->serving) ? r->serving : NULL;
 }
 
 /* `rehearsed` NULL: it was not. */
