@@ -144,6 +144,7 @@ static void on_news(struct reload *r, enum reload_news news)
 	switch (news) {
 	case RELOAD_UNFIT:
 		renewal_unfit(&m->renewal);
+		upgrade_consider(&m->upgrade);
 		break;
 	case RELOAD_BEGUN:
 		notify_reloading("reloading the configuration");
