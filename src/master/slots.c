@@ -25,22 +25,19 @@ void slots_done(struct slots *s)
 
 int slots_take(struct slots *s, uint32_t generation, struct err *e)
 {
-	int slot;
+	unsigned slot = 0;
 
-	/* One that we know is taken, whatever its state on the board says, is marked again. */
-	do
-		slot = board_take(s->board, generation);
-	while (slot >= 0 && s->used[slot]);
-	if (slot < 0)
+	while (slot < BOARD_SLOTS && s->used[slot])
+		slot++;
+	if (slot == BOARD_SLOTS)
 		return err_set(e, ERR_TEMPORARY,
 			"there are %d workers already, draining ones included", BOARD_SLOTS);
 	s->pokes[slot] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (s->pokes[slot] < 0) {
-		board_release(s->board, (unsigned)slot);
+	if (s->pokes[slot] < 0)
 		return err_errno(e, ERR_SYSTEM, errno, "cannot make an eventfd");
-	}
 	s->used[slot] = true;
-	return slot;
+	board_claim(s->board, slot, generation);
+	return (int)slot;
 }
 
 int slots_take_over(struct slots *s, unsigned slot, int poke)

@@ -438,7 +438,7 @@ Test(pool, says_when_there_is_no_slot_left)
 	struct err e;
 
 	for (int i = 0; i < BOARD_SLOTS - 1; i++)
-		board_take(board, 1);
+		slots.used[i] = true;
 	cr_expect_eq(pool_start(&pool, &o, &e), -1);
 	cr_expect_eq(e.code, ERR_TEMPORARY);
 	cr_expect_eq(toy->births, 0);

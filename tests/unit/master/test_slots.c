@@ -67,12 +67,22 @@ Test(slots, a_worker_that_says_free_does_not_lose_its_slot)
 	cr_expect_eq(slots_take(&slots, 2, &e), 2);
 }
 
+Test(slots, a_worker_that_says_taken_takes_no_slot)
+{
+	struct err e;
+
+	for (unsigned i = 0; i < BOARD_SLOTS; i++)
+		board_set(board->slot[i].state, (uint32_t)BOARD_SERVING);
+	cr_expect_eq(slots_take(&slots, 2, &e), 0);
+	cr_expect_eq(board->slot[0].state, BOARD_STARTING);
+}
+
 Test(slots, full_is_an_error_for_later)
 {
 	struct err e = { 0 };
 
 	for (int i = 0; i < BOARD_SLOTS; i++)
-		board_claim(board, (unsigned)i, 1);
+		cr_assert_eq(slots_take(&slots, 1, &e), i);
 	cr_expect_eq(slots_take(&slots, 2, &e), -1);
 	cr_expect_eq(e.code, ERR_TEMPORARY);
 }
