@@ -15,9 +15,10 @@
 
 enum {
 	FRAME_HEAD = 9,
-	DATA_WORTH = 512,   /* a DATA frame at the end of a buffer is not made for less */
-	HEAD_EXCESS = 8,    /* a head this many times as large as its limit is an attack */
-	WINDOW = 1 << 20,   /* client: what may come unasked */
+	DATA_WORTH = 512, /* a DATA frame at the end of a buffer is not made for less */
+	HEAD_EXCESS = 8,  /* a head this many times as large as its limit is an attack */
+	HEADS_MOST = 16,  /* server: heads of the limit's size that open streams may have in all */
+	WINDOW = 1 << 20, /* client: what may come unasked */
 	SETTINGS_MOST = 16, /* entries of one frame of the peer */
 };
 
@@ -34,6 +35,7 @@ struct http2 {
 	size_t nrest;
 	char *to; /* while http2_take() runs: where the next frame goes, and the room there */
 	size_t room;
+	size_t heads;  /* server: head_size of all open streams */
 	size_t unpaid; /* content that has not paid yet: less than a KiB */
 	const char *reason;
 	const char *complaint;   /* about the last frame that was refused */
@@ -114,6 +116,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	if (s && !s->head_done) { /* the first head, or the one after an interim one */
 		fields_clear(s->fields);
 		s->status = 0;
+		if (h->limits.is_server)
+			h->heads -= s->head_size;
 		s->head_size = 0;
 	}
 	return 0;
@@ -157,11 +161,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (!s || s->id != frame->hd.stream_id)
 		return 0;
 	s->head_size += nname + nvalue + 32;
+	if (h->limits.is_server)
+		h->heads += nname + nvalue + 32;
 	if (s->head_size > h->limits.head_size * HEAD_EXCESS) {
 		return refuse(h, HTTP2_ENHANCE_YOUR_CALM,
 			"a short block of fields that unfolds to a mass");
 	}
-	if (s->head_size > h->limits.head_size)
+	if (s->head_size > h->limits.head_size || h->heads > h->limits.head_size * HEADS_MOST)
 		s->too_large = true;
 	if (str_eq((struct str){ (const char *)name, nname }, STR(":status")) && value[0] == '0')
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* three digits, but no status */
@@ -223,6 +229,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 		flood_pay(&h->flood, FLOOD_REPLY);
 	if (s == h->receiving)
 		h->receiving = NULL;
+	if (s && h->limits.is_server)
+		h->heads -= s->head_size;
 	if (s)
 		h->events->close(h->owner, s, code);
 	return 0;

@@ -257,6 +257,34 @@ Test(session, a_head_larger_than_the_limits_is_marked)
 	cr_expect(s->closed && t->closed, "they can be answered");
 }
 
+Test(session, heads_of_all_open_streams_have_a_limit_in_all)
+{
+	static char large[700];
+	unsigned too_large = 0;
+
+	memset(large, 'v', sizeof large);
+	run();
+	for (int i = 0; i < 20; i++) { /* 906 bytes each, of 16000 */
+		struct h2_client_stream *s = h2_client_new(&client, "GET", "/");
+
+		http2_head_add(&s->head, STR("x-large"), (struct str){ large, sizeof large });
+		cr_assert(http2_request(client.http2, &s->http2, &s->head, false));
+	}
+	run();
+	cr_assert_eq(nstreams, 20);
+	for (int i = 0; i < 20; i++)
+		too_large += streams[i]->http2.too_large;
+	cr_expect_eq(too_large, 3);
+	for (int i = 0; i < 20; i++)
+		respond(streams[i], 0);
+	run();
+	answer = answer_empty;
+	h2_client_get(&client, "/");
+	run();
+	cr_expect_not(streams[20]->http2.too_large, "the others are gone");
+	cr_expect(streams[20]->closed);
+}
+
 Test(session, a_head_that_unfolds_to_a_mass_ends_the_connection)
 {
 	struct h2_client_stream *s = h2_client_new(&client, "GET", "/");
