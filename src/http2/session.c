@@ -42,6 +42,7 @@ struct http2 {
 	int32_t opened_last;     /* server: the last request's stream */
 	int32_t reset_last;      /* the last one that we reset: the peer may not know of it */
 	enum http2_code verdict; /* why a callback made the library fail; 0: it did not */
+	bool frame_paid;         /* the DATA frame that comes in has brought something */
 	bool flooded, broken;
 };
 
@@ -83,6 +84,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
 	struct http2 *h = user;
 
+	h->frame_paid = false;
 	if (hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0)
 		return refuse(h, HTTP2_PROTOCOL_ERROR, "PRIORITY on stream 0");
 	if (hd->type > NGHTTP2_HEADERS || hd->stream_id == 0 || hd->stream_id > h->opened_last ||
@@ -211,7 +213,9 @@ static int on_data_chunk(
 	struct http2_stream *s = stream_of(session, id);
 
 	(void)flags;
-	flood_pay(&h->flood, FLOOD_FRAME);
+	if (!h->frame_paid) /* it comes in as many pieces as the peer likes */
+		flood_pay(&h->flood, FLOOD_FRAME);
+	h->frame_paid = true;
 	pay_content(h, n);
 	if (s)
 		h->events->data(h->owner, s, (const char *)p, n);

@@ -431,6 +431,24 @@ Test(session, resets_of_our_own_count_too)
 	cr_expect(http2_is_flooded(server), "%s after %u", http2_reason(server), n);
 }
 
+/* Frames that bring nothing are not paid for by the pieces of one that does. */
+Test(session, a_frame_pays_once)
+{
+	unsigned n = 0;
+
+	run();
+	feed_frame(1, 4, 1, "\x83\x87\x84\x41\x01x", 6); /* POST */
+	for (; n < 2000 && !http2_is_over(server); n++) {
+		feed_frame(6, 0, 0, "12345678", 8);
+		http2_feed(server, "\0\0\x05\0\0\0\0\0\x01", 9);
+		for (int i = 0; i < 5; i++)
+			http2_feed(server, "x", 1);
+		drain();
+	}
+	cr_expect_lt(n, 1600u);
+	cr_expect(http2_is_flooded(server));
+}
+
 Test(session, many_requests_are_no_flood)
 {
 	answer = answer_empty;
