@@ -348,7 +348,12 @@ static enum step run_steps(struct turn *t)
 			step = step_body(t);
 			break;
 		case CONN_RESPONSE:
-			step = is_waiting(t) ? STEP_WRITE : step_response(t);
+			if (is_waiting(t)) {
+				rate_excuse(t->c);
+				step = STEP_WRITE;
+			} else {
+				step = step_response(t);
+			}
 			break;
 		case CONN_HANDSHAKE:
 		case CONN_CLOSING:

@@ -200,6 +200,8 @@ static void finish_turn(struct turn *t, enum step step)
 		status = session_flush(&c->session);
 	if (status == IO_OK)
 		events |= LOOP_READ; /* if it goes on, it is for the sake of others */
+	if (status == IO_OK && c->h2->waiting > 0)
+		rate_excuse(c);
 	if (status == IO_OK && (step == STEP_WRITE || c->h2->waiting > 0))
 		status = IO_WANT_WRITE;
 	if (status == IO_WANT_WRITE)

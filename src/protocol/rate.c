@@ -33,6 +33,11 @@ int64_t rate_deadline(struct conn *c, int64_t due_ms)
 	return r->until_ms < due_ms ? r->until_ms : due_ms;
 }
 
+void rate_excuse(struct conn *c)
+{
+	c->rate.state = CONN_IDLE;
+}
+
 enum rate_verdict rate_judge(struct conn *c)
 {
 	struct rate *r = &c->rate;

@@ -27,6 +27,8 @@ enum rate_verdict {
 
 /* When to look at the connection, whose state has the deadline `due_ms`. */
 int64_t rate_deadline(struct conn *c, int64_t due_ms);
+/* The peer waits for us: what is under way begins anew. Before the state is entered. */
+void rate_excuse(struct conn *c);
 /* That time has come. */
 enum rate_verdict rate_judge(struct conn *c);
 

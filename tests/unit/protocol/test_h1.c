@@ -26,6 +26,8 @@ static int peer;
 static unsigned gone;
 static char body_text[200000];
 
+static bool later; /* the handler of /later is still at it */
+
 static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
 	struct access_log **ret_log)
 {
@@ -76,6 +78,9 @@ static void route(struct stream *s, void *routes)
 	} else if (str_eq(s->path, STR("/long"))) {
 		stream_add_field(s, STR("Location"), (struct str){ body_text, CONN_HEAD_MAX });
 		stream_reply_text(s, 308, STR("text/plain"), STR("hello"));
+	} else if (str_eq(s->path, STR("/later"))) {
+		if (!later)
+			stream_reply_text(s, 200, STR("text/plain"), STR("late"));
 	} else if (str_eq(s->path, STR("/empty"))) {
 		stream_reply(s, 204);
 	} else {
@@ -421,6 +426,20 @@ Test(h1, a_refused_request_is_no_prefix_of_the_next)
 	say("GET /text HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\n" GET("/text"));
 	cr_expect(hear());
 	cr_expect_eq(count("HTTP/1.1 "), 1);
+}
+
+Test(h1, a_handler_is_not_bound_by_the_least_rate)
+{
+	limits.min_rate = 1000;
+	later = true;
+	say("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 8; i++)
+		pass(900);
+	cr_expect_not(hear());
+	later = false;
+	run();
+	cr_expect_not(hear());
+	cr_expect_eq(status(), 200);
 }
 
 Test(h1, an_idle_connection_ends_at_its_deadline)

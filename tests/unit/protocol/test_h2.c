@@ -471,6 +471,22 @@ Test(h2, a_body_slower_than_the_least_rate)
 	cr_expect_not(ended);
 }
 
+Test(h2, a_handler_is_not_bound_by_the_least_rate)
+{
+	struct h2_client_stream *s;
+
+	limits.min_rate = 1000;
+	later = -100000;
+	s = h2_client_get(&client, "/later");
+	for (int i = 0; i < 8; i++)
+		pass(900);
+	cr_expect_not(ended);
+	cr_assert_lt(later, 0);
+	later = 3;
+	run();
+	cr_expect_str_eq(s->body, "late");
+}
+
 /* What frames of a type are there in what the server sent since; `*ret_last`: the last one's
  * payload. */
 static unsigned raw_frames(unsigned char type, char *ret_last, size_t n)
