@@ -179,8 +179,11 @@ void config_reopen_logs(const struct config *c, int *ret_fds, struct findings *f
 	bool known = config_ids(c, &uid, &gid, NULL) == 0;
 
 	for (size_t i = 0; i < c->nlog_files; i++) {
-		struct config_place p = c->log_places[i];
+		/* What a program before this one has handed over names no places. */
+		struct config_place p = { 0 };
 
+		if (c->log_places)
+			p = c->log_places[i];
 		ret_fds[i] = known ? open_log(c->log_files[i].path, uid, gid) : -1;
 		if (ret_fds[i] < 0)
 			findings_warning(f, p.file, p.line,

@@ -219,7 +219,8 @@ class Works(UpgradeCase):
             draining = [w["pid"] for w in status["workers"] if w["generation"] == 1]
             self.assertTrue(set(draining) < set(old))
             (logs / "access").rename(logs / "access.1")
-            self.assertEqual(d.ctl("reopen-logs").returncode, 0)
+            done = d.ctl("reopen-logs")
+            self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(len(p._take(16 << 20)), 16 << 20)
         while b"/big" not in (logs / "access").read_bytes():
             d.status()
@@ -456,8 +457,7 @@ class ComesBack(UpgradeCase):
             self.assertEqual(p.request("/a.txt").status, 200)
             d.replace(self.BROKEN + "exit 70")
             self.assertEqual(d.upgrade().returncode, 69)
-            r = p.request("/a.txt")
-            self.assertEqual((r.status, r.headers.get("connection")), (200, "close"))
+            self.assertEqual(p.request("/a.txt").status, 200)
         self.assertEqual(d.process.wait(), 70)
         d.log.wait("the master is gone", count=2)
 
