@@ -411,14 +411,28 @@ struct file *filecache_find_made(struct filecache *c, struct str key)
 	return filecache_hold(f);
 }
 
+/* Then it stands: those who are still sending it would keep one copy each otherwise. */
+static bool is_made_of(const struct file *f, const struct file *like, struct str content)
+{
+	return f->content && content.p && f->size == content.n && f->mtime == like->mtime &&
+	       f->media.p == like->media.p && f->media.n == like->media.n &&
+	       memcmp(f->content, content.p, content.n) == 0;
+}
+
 struct file *filecache_add_made(struct filecache *c, struct str key, const struct file *like,
 	struct str content, int64_t ttl_ms)
 {
 	uint32_t hash = hash_key(c, key);
-	struct file *old = find_any(c, c, key, hash), *f = calloc(1, sizeof *f);
+	struct file *old = find_any(c, c, key, hash), *f;
 
+	if (old && is_made_of(old, like, content)) {
+		old->expires_ms = ttl_ms ? clock_ms() + ttl_ms : 0;
+		use(c, old);
+		return filecache_hold(old);
+	}
 	if (old)
 		forget(c, old);
+	f = calloc(1, sizeof *f);
 	if (f && content.p)
 		f->content = malloc(content.n ? content.n : 1);
 	if (!f || (content.p && !f->content)) {

@@ -456,6 +456,21 @@ Test(files, remembered_files_give_way_when_descriptors_run_out)
 		cr_expect_eq(get(names[i]), 200, "%s", names[i]);
 }
 
+Test(files, what_is_made_anew_and_is_equal_stands)
+{
+	struct file like = { .mtime = 1000, .media = STR("text/plain") }, *a, *b, *c;
+
+	a = filecache_add_made(s->files, STR("key"), &like, STR("page"), 1000);
+	b = filecache_add_made(s->files, STR("key"), &like, STR("page"), 1000);
+	c = filecache_add_made(s->files, STR("key"), &like, STR("Page"), 1000);
+	cr_expect_eq(a, b);
+	cr_expect_eq(a->holders, 2);
+	cr_expect_neq(a, c);
+	filecache_release(s->files, a);
+	filecache_release(s->files, b);
+	filecache_release(s->files, c);
+}
+
 Test(files, no_more_files_are_remembered_than_the_limit_says)
 {
 	unsigned before = open_descriptors();
