@@ -387,8 +387,10 @@ size_t sockets_release(struct sockets *s, int *fds, size_t n)
 
 void sockets_apply_backlogs(const struct config *c, const int *fds)
 {
-	for (size_t i = 0; i < c->nlisteners; i++)
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		sock_adopt(fds[i]); /* whatever somebody who shares it has made of it */
 		listen(fds[i], c->listeners[i].backlog);
+	}
 }
 
 void sockets_done(struct sockets *s)

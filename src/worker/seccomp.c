@@ -47,9 +47,10 @@ static const struct call calls[] = {
 #undef CALL
 };
 
-/* Not F_SETOWN and F_SETSIG, with which a descriptor signals another process. */
-static const unsigned fcntl_commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC,
-	F_ADD_SEALS, F_GET_SEALS };
+/* Not F_SETOWN and F_SETSIG, with which a descriptor signals another process; nor F_SETFL, whose
+ * flags all share that have the socket too. */
+static const unsigned fcntl_commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS,
+	F_GET_SEALS };
 
 enum {
 	CALLS = sizeof(calls) / sizeof(calls[0]),
