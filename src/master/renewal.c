@@ -100,7 +100,8 @@ static void look(struct renewal *w)
 	w->settle_by_ms = 0;
 	look_at_all(w);
 	as_served = is_as_served(w);
-	again = r->unfit.code && clock_ms() - w->tried_ms >= RENEWAL_RETRY_MS;
+	again = (r->unfit.code || (r->renews && r->code)) &&
+		clock_ms() - w->tried_ms >= RENEWAL_RETRY_MS;
 	w->due = !as_served && (!was_tried(w) || again);
 	if (as_served && r->unfit.code) {
 		log_notice("the certificate files are again what is served");

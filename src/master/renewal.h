@@ -10,8 +10,8 @@
  *                +----------------------------------------------------------------+-- a renewal,
  *                                                          once nothing else is under way
  *
- * What was tried is not tried again until a file changes; but what was unfit is, each
- * RENEWAL_RETRY_MS, because the fault may be elsewhere. */
+ * What was tried is not tried again until a file changes; but what was unfit or rejected
+ * is, each RENEWAL_RETRY_MS, because the fault may be elsewhere. */
 #ifndef LATCH_MASTER_RENEWAL_H
 #define LATCH_MASTER_RENEWAL_H
 
