@@ -90,11 +90,18 @@ void member_abort(struct member *m)
 
 /* ---- what it says ----------------------------------------------------------------------- */
 
+/* It has no more to say, and what it says all the same is not read: descriptors could ride on it
+ * that block whoever closes them. That it closed its end wakes us without being asked for. */
+static void stop_listening(struct member *m)
+{
+	if (m->io)
+		sd_event_source_set_io_events(m->io, 0);
+}
+
 static void on_ready(struct member *m)
 {
-	if (m->state != MEMBER_STARTING)
-		return;
 	delay_stop(&m->timer);
+	stop_listening(m);
 	m->state = MEMBER_SERVING;
 	m->o->ready(m);
 }
@@ -104,11 +111,12 @@ static int on_channel(sd_event_source *s, int fd, uint32_t events, void *data)
 {
 	struct member *m = data;
 	struct channel_message message;
-	int rider, r;
+	int rider = -1, r = -1;
 
 	(void)s;
 	(void)events;
-	r = channel_receive(fd, &message, &rider);
+	if (m->state == MEMBER_STARTING)
+		r = channel_receive(fd, &message, &rider);
 	if (rider >= 0)
 		close(rider);
 	if (r > 0 && message.type == CHANNEL_READY) {
@@ -236,8 +244,10 @@ int member_take_over(struct member *m, const struct member_options *o, void *own
 	m->state = from->ready ? MEMBER_SERVING : MEMBER_STARTING;
 	if (watch(m, e) < 0)
 		return -1;
-	if (from->ready)
+	if (from->ready) {
 		delay_stop(&m->timer);
+		stop_listening(m);
+	}
 	if (m->channel < 0)
 		member_kill(m, "closed its channel");
 	return 0;

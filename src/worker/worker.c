@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -293,6 +294,7 @@ int worker_main(const struct inherit *in)
 	if (channel_send(
 		    in->channel, CHANNEL_READY, 0, -1)) /* else the loop will see that it is dead */
 		log_debug("cannot say READY: %s", strerror(errno));
+	shutdown(in->channel, SHUT_WR); /* it is the only word */
 	serve(&w);
 	tear_down(&w);
 	return 0;

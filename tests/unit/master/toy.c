@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,13 +97,15 @@ int toy_worker(const struct inherit *in)
 		return 71;
 	/* The test framework has a handler of its own. */
 	signal(SIGABRT, manner == TOY_HANG ? SIG_IGN : SIG_DFL);
-	if (manner != TOY_SILENT)
+	if (manner != TOY_SILENT) {
 		channel_send(in->channel, CHANNEL_READY, 0, -1);
+		shutdown(in->channel, SHUT_WR);
+	}
 	switch (manner) {
 	case TOY_EXIT_READY:
 		return 71;
 	case TOY_CRASH:
-		while (board_get(in->board->generation) != in->generation)
+		while (board_get(in->board->generation) < in->generation)
 			poll(NULL, 0, 1);
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
