@@ -214,7 +214,7 @@ static int watch_file(struct filecache *c, int fd)
 struct file_id filecache_id(const struct stat *st)
 {
 	return (struct file_id){ st->st_dev, st->st_ino, (uint64_t)st->st_size, st->st_mtim.tv_sec,
-		st->st_mtim.tv_nsec };
+		st->st_mtim.tv_nsec, st->st_ctim.tv_sec, st->st_ctim.tv_nsec };
 }
 
 static bool is_same(const struct file_id *a, const struct file_id *b)
@@ -340,7 +340,8 @@ static struct file *renew(struct filecache *c, struct file *old, int fd)
 	if (fstat(fd, &st))
 		return NULL;
 	id = filecache_id(&st);
-	if (!is_same(&id, &old->id))
+	if (!is_same(&id, &old->id) || id.ctime_s != old->id.ctime_s ||
+		id.ctime_ns != old->id.ctime_ns)
 		return NULL;
 	close(fd);
 	old->checked_ms = clock_ms();
@@ -444,7 +445,7 @@ struct file *filecache_add_made(struct filecache *c, struct str key, const struc
 		memcpy(f->content, content.p, content.n);
 	f->fd = f->watch = -1;
 	f->size = content.n;
-	f->id = (struct file_id){ 0, filecache_name(content), content.n, like->mtime, 0 };
+	f->id = (struct file_id){ 0, filecache_name(content), content.n, like->mtime, 0, 0, 0 };
 	f->mtime = like->mtime;
 	f->media = like->media;
 	f->expires_ms = ttl_ms ? clock_ms() + ttl_ms : 0;

@@ -31,6 +31,7 @@ struct work;
 struct file_id {
 	uint64_t device, inode, size;
 	int64_t mtime_s, mtime_ns;
+	int64_t ctime_s, ctime_ns; /* moves with links and modes too */
 };
 
 /* One file. Immutable while held, but for the list pointers. */
