@@ -279,7 +279,7 @@ static struct work_job *job_new(
 }
 
 enum compressed compress_get(
-	struct filecache *c, struct file *f, enum coding coding, struct file **ret)
+	struct filecache *c, struct file *f, enum coding coding, bool must, struct file **ret)
 {
 	struct work *w = filecache_work(c);
 	struct key key;
@@ -301,5 +301,7 @@ enum compressed compress_get(
 		}
 		work_go(w);
 	}
-	return COMPRESS_LATER;
+	/* Behind the work of somebody else it might be long: that went on by a step, in case nobody
+	 * waits for it any more. */
+	return must || work_is_idle(w) || w->job->name == name ? COMPRESS_LATER : COMPRESS_USELESS;
 }

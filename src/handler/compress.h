@@ -15,15 +15,15 @@ enum {
 enum compressed {
 	COMPRESSED,       /* *ret, held */
 	COMPRESS_LATER,   /* under way: ask again in the next turn */
-	COMPRESS_USELESS, /* it would be no smaller, or cannot be done */
+	COMPRESS_USELESS, /* it would be no smaller, or cannot be done, or not now */
 };
 
 /* Is that coding in this build? */
 bool compress_has(enum coding coding);
 /* Is it text of a size that is worth it? */
 bool compress_is_worth(const struct file *f);
-/* `f` is held, and worth it. */
+/* `f` is held, and worth it. `must`: nothing else will do, so wait for the work of others too. */
 enum compressed compress_get(
-	struct filecache *c, struct file *f, enum coding coding, struct file **ret);
+	struct filecache *c, struct file *f, enum coding coding, bool must, struct file **ret);
 
 #endif

@@ -52,7 +52,8 @@ static bool take_sibling(struct stream *s, const struct files_options *o,
 }
 
 static enum selection select_coding(struct stream *s, const struct files_options *o,
-	const struct lookup_result *found, enum coding coding, struct representation *ret)
+	const struct lookup_result *found, enum coding coding, bool must,
+	struct representation *ret)
 {
 	if (coding == CODING_IDENTITY) {
 		ret->file = filecache_hold(found->file);
@@ -63,7 +64,7 @@ static enum selection select_coding(struct stream *s, const struct files_options
 		return SELECT_DONE;
 	if (!o->compress || !compress_has(coding) || !compress_is_worth(found->file))
 		return SELECT_NONE;
-	switch (compress_get(s->files, found->file, coding, &ret->file)) {
+	switch (compress_get(s->files, found->file, coding, must, &ret->file)) {
 	case COMPRESSED:
 		ret->etag = str_of(ret->file->etag);
 		return SELECT_DONE;
@@ -81,6 +82,7 @@ enum selection select_representation(struct stream *s, const struct files_option
 	enum coding order[CODING_COUNT] = { CODING_IDENTITY };
 	enum selection selection = SELECT_NONE;
 	unsigned n = 1;
+	bool must = true; /* be coded */
 
 	*ret = (struct representation){
 		.media = found->file->media,
@@ -90,9 +92,11 @@ enum selection select_representation(struct stream *s, const struct files_option
 		      (o->compress && compress_is_worth(found->file));
 	if (ret->varies)
 		n = negotiate_codings(&s->request.fields, order);
+	for (unsigned i = 0; i < n; i++)
+		must = must && order[i] != CODING_IDENTITY;
 	for (unsigned i = 0; i < n && selection == SELECT_NONE; i++) {
 		ret->coding = order[i];
-		selection = select_coding(s, o, found, order[i], ret);
+		selection = select_coding(s, o, found, order[i], must, ret);
 	}
 	filecache_release(s->files, found->file);
 	return selection;

@@ -282,6 +282,44 @@ Test(files, forgets_what_was_compressed_of_another_content)
 	options.compress = false;
 }
 
+Test(files, tells_contents_of_one_size_and_time_apart)
+{
+	struct stat st;
+	char before[200];
+	int fd;
+
+	need(CODING_GZIP);
+	options.compress = true;
+	put_text("root/page.txt", 5000);
+	cr_expect_eq(get_coded("/page.txt", "gzip"), 200);
+	snprintf(before, sizeof(before), "%s", field("ETag"));
+	usleep(20000); /* the kernel's clock of files is a coarse one */
+	fd = open(in_dir("root/page.txt"), O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_assert_eq(pwrite(fd, "#####", 5, 100), 5);
+	cr_assert_eq(futimens(fd, (struct timespec[]){ st.st_atim, st.st_mtim }), 0);
+	close(fd);
+	hear_changes();
+	cr_expect_eq(get_coded("/page.txt", "gzip"), 200);
+	cr_expect_str_eq(field("Content-Encoding"), "gzip");
+	cr_expect_str_neq(field("ETag"), before);
+	options.compress = false;
+}
+
+Test(files, does_not_wait_for_the_work_of_others)
+{
+	need(CODING_GZIP);
+	options.compress = true;
+	put_text("root/big.txt", 1000000);
+	put_text("root/page.txt", 5000);
+	cr_expect_eq(get_with("/big.txt", "Accept-Encoding", "gzip"), 0);
+	cr_expect_eq(get_with("/page.txt", "Accept-Encoding", "gzip"), 200);
+	cr_expect_str_eq(field("Content-Encoding"), "(none)");
+	cr_expect_eq(get_with("/page.txt", "Accept-Encoding", "gzip, identity;q=0"), 0,
+		"unless nothing else will do");
+	options.compress = false;
+}
+
 Test(files, is_only_for_get_and_head)
 {
 	fields_clear(&s->request.fields);
