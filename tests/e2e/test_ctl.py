@@ -271,7 +271,7 @@ class Rehearsal(TestCase):
 
     def test_a_file_that_changes_between_is_noticed(self):
         with Latchd(extra='reload = { ready = "60s"; };') as d:  # a busy machine takes its time
-            encrypt = ["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "4000000"]
+            encrypt = ["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "1000000"]
             where = ["-in", certificates() / "ecdsa.key", "-out", d.dir / "slow.key"]
             secret = ["-passout", f"file:{certificates() / 'passphrase'}"]
             subprocess.run([*encrypt, *where, *secret], check=True)
