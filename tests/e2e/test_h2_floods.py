@@ -1,5 +1,6 @@
 """HTTP/2 peers that make work without asking for anything: each is stopped within 2,000 frames and
 8 MiB, by GOAWAY with ENHANCE_YOUR_CALM, counted, logged once, and nobody else notices."""
+import os
 import re
 import struct
 import unittest
@@ -12,8 +13,9 @@ from h2_peer import (
 )
 from harness import DEFAULT_CONFIG, Latchd, TestCase
 
-# What is in the kernel's buffers when the worker ends the connection comes on top.
-MOST_FRAMES, MOST_BYTES = 2000, (8 + 6) << 20
+MOST_FRAMES, MOST_BYTES = 2000, 8 << 20
+# A sanitizer keeps what is freed for a while.
+MOST_MEMORY = MOST_BYTES * (4 if os.environ.get("LATCH_VARIANT") == "asan" else 1)
 ONE = DEFAULT_CONFIG.replace("workers = 2", "workers = 1")
 GET = request("/a.txt")
 
@@ -133,7 +135,7 @@ class Floods(TestCase):
                 self.d.log.wait(r"floods the connection|unfolds to a mass", mark)
                 self.assertEqual(len(self.d.log.find(r"\] worker 0 info: client", mark)), 1,
                                  self.d.log.lines[mark:])
-                self.assertLess(self.memory() - memory, MOST_BYTES)
+                self.assertLess(self.memory() - memory, MOST_MEMORY)
                 self.assertEqual(self.d.fetch("/a.txt").body, b"hello\n")
 
     def test_a_window_that_opens_byte_by_byte(self):
@@ -154,7 +156,7 @@ class Floods(TestCase):
                 p.frame(WINDOW_UPDATE, 0, 2 * i + 1, number(1 << 20))
                 p.frame(WINDOW_UPDATE, 0, 0, number(1 << 20))
             self.assertEqual(self.d.fetch("/a.txt").body, b"hello\n")
-            self.assertLess(self.memory() - memory, MOST_BYTES)
+            self.assertLess(self.memory() - memory, MOST_MEMORY)
 
     def test_busy_clients_are_no_flood(self):
         """A page of many small parts, cancelled ones among them, with its window updates."""
