@@ -89,10 +89,12 @@ static void commit(struct reload *r)
 	r->candidate = NULL;
 	r->code = r->quarantined ? ERR_INTERNAL : ERR_NONE;
 	r->unfit.code = ERR_NONE;
-	board_set(r->board->generation, g->number);
 	sockets_apply_backlogs(g->config, g->listener_fds);
 	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
 	generation_use_log(g);
+	/* From here on workers of the one before take no connection, even if they have not yet read
+	 * that they shall drain. */
+	board_set(r->board->generation, g->number);
 	if (old)
 		closed = retire(r, old);
 	log_commit(r, old, closed);

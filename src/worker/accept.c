@@ -47,12 +47,24 @@ static void poke(struct accept *a, unsigned slot)
 	timer_set(&a->loop->timers, &a->relief_due, clock_ms() + RELIEF_MS);
 }
 
+/* A newer generation serves. The master's word may still be on its way; who connects from now on
+ * is not ours. */
+static bool is_replaced(const struct accept *a)
+{
+	return board_get(a->env->board->generation) > a->inherit->generation;
+}
+
 static void review(struct accept *a)
 {
 	unsigned relief;
 
 	if (!a->started)
 		return;
+	if (is_replaced(a)) {
+		if (a->inside)
+			leave(a);
+		return;
+	}
 	if (!a->full && board_gate(a->env->board, a->inherit->slot, a->stuck, &relief)) {
 		if (!a->inside)
 			enter(a);
@@ -68,7 +80,7 @@ static void on_relief_due(struct timer *t)
 	struct accept *a = (struct accept *)((char *)t - offsetof(struct accept, relief_due));
 	unsigned relief;
 
-	if (!a->started || a->inside || a->full ||
+	if (!a->started || a->inside || a->full || is_replaced(a) ||
 		board_get(a->env->board->slot[a->relief].turns) != a->relief_turns)
 		return;
 	log_debug("worker %u does not answer; doing without it", a->relief);
@@ -109,6 +121,8 @@ static bool accept_one(struct accept *a, struct accept_listener *l)
 	socklen_t len = sizeof peer;
 	int fd;
 
+	if (is_replaced(a))
+		return false;
 	if (a->env->live >= a->env->limits->connections && conn_shed_idle(a->env) == 0) {
 		a->full = true;
 		return false;
@@ -132,19 +146,23 @@ static void on_listener(struct watch *w, unsigned events)
 	review(l->accept);
 }
 
+/* The kernel tells one worker of what is queued, and nobody else. Should that one leave, drain or
+ * die before it looks, the others learn of it by watching anew. */
+static void look_again(struct accept *a)
+{
+	if (a->inside)
+		leave(a);
+	review(a);
+}
+
 static void on_poke(struct watch *w, unsigned events)
 {
 	struct accept *a = (struct accept *)((char *)w - offsetof(struct accept, poke));
 	uint64_t count;
 
 	(void)events;
-	if (read(w->fd, &count, sizeof count) < 0)
-		return;
-	/* The kernel told of what is queued the worker that has left, and nobody else: watching
-	 * anew makes it look at the queues again. */
-	if (a->inside)
-		leave(a);
-	review(a);
+	if (read(w->fd, &count, sizeof count) > 0)
+		look_again(a);
 }
 
 int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const struct inherit *in)
@@ -226,7 +244,7 @@ void accept_connection_gone(struct accept *a)
 void accept_tick(struct accept *a)
 {
 	a->full = false;
-	review(a);
+	look_again(a);
 	if (!a->started || a->inside)
 		return;
 	/* Somebody should have come and has not. */

@@ -778,6 +778,25 @@ class Peer:
         return self.tls.session
 
 
+def freeze(pids):
+    """SIGSTOP, and until it has come about: before that a process may still do a thing."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            pass
+
+
+def thaw(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def wait_gone(pids):
+    end = time.monotonic() + PATIENCE
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < end, f"waited in vain for the end of {pids}"
+
+
 def client_context(version=None, alpn=None, ca=None):
     """Verifies against the test CA; `version` "1.2" or "1.3" pins one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -10,7 +10,17 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import DEFAULT_CONFIG, IS_ROOT, PATIENCE, Latchd, TestCase, VARIANT, free_port
+from harness import (
+    DEFAULT_CONFIG,
+    IS_ROOT,
+    PATIENCE,
+    Latchd,
+    TestCase,
+    VARIANT,
+    free_port,
+    freeze,
+    thaw,
+)
 
 HELD = 400 if VARIANT == "asan" else 2000
 
@@ -224,14 +234,12 @@ class Pool(TestCase):
             config=DEFAULT_CONFIG.replace("workers = 2;", "workers = 4;"), files={"a.txt": b"A"}
         ) as d:
             victim = d.workers()[0]
-            os.kill(victim, signal.SIGSTOP)
+            freeze([victim])
             try:
-                while Path(f"/proc/{victim}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-                    pass  # until then it may still accept
                 for _ in range(30):
                     self.assertEqual(d.fetch("/a.txt").status, 200)
             finally:
-                os.kill(victim, signal.SIGCONT)
+                thaw([victim])
 
     def test_a_hung_worker_is_replaced(self):
         """A stopped worker is noticed by its heartbeat, aborted and replaced; others serve
@@ -239,10 +247,7 @@ class Pool(TestCase):
         with Latchd(files={"a.txt": b"A"}, env={"WATCHDOG_USEC": "6000000"}) as d:
             d.notes.wait("^WATCHDOG=1$")
             victim = d.workers()[0]
-            os.kill(victim, signal.SIGSTOP)
-            stat = Path(f"/proc/{victim}/stat")
-            while stat.read_text().rpartition(")")[2].split()[0] != "T":
-                pass
+            freeze([victim])
             served = 0
             while not d.log.find(rf"\(pid {victim}, generation 1\) was killed by SIGABRT"):
                 self.assertEqual(d.fetch("/a.txt").status, 200)

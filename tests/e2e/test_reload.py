@@ -8,7 +8,17 @@ import threading
 import time
 import unittest
 
-from harness import DEFAULT_CONFIG, Latchd, TestCase, VARIANT, client_context, free_port
+from harness import (
+    DEFAULT_CONFIG,
+    Latchd,
+    TestCase,
+    VARIANT,
+    client_context,
+    free_port,
+    freeze,
+    thaw,
+    wait_gone,
+)
 
 HUPS = 20 if VARIANT == "asan" else 100
 
@@ -30,6 +40,33 @@ class Reload(TestCase):
             self.assertEqual(
                 (status["reloads_total"]["ok"], status["last_reload_success"]), (1, True)
             )
+
+    def test_whoever_connects_after_a_reload_meets_the_new_workers(self):
+        """Even if the old ones, who watch the same listeners, have not yet read that they shall
+        drain, and are the only ones awake."""
+        with Latchd(files={"a.txt": b"A"}) as d:
+            old = d.workers()
+            freeze(old)
+            # The kernel tells each of them, the listener before the channel; others accept it.
+            first = socket.create_connection(("127.0.0.1", d.port))
+            self.addCleanup(first.close)
+            d.write_config(
+                template=DEFAULT_CONFIG.replace(
+                    'files = { root = "@WWW@"; }', 'redirect = { to = "/new"; }'
+                )
+            )
+            self.assertEqual(d.ctl("reload").returncode, 0)
+            new = [pid for pid in d.workers() if pid not in old]
+            freeze(new)
+            try:
+                client = socket.create_connection(("127.0.0.1", d.port))
+            finally:
+                thaw(old)
+            wait_gone(old)
+            thaw(new)
+            with client_context().wrap_socket(client, server_hostname="localhost") as tls:
+                tls.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertEqual(tls.recv(4096)[:12], b"HTTP/1.1 308")
 
     def test_a_rejected_one_changes_nothing(self):
         with Latchd(files={"a.txt": b"A"}) as d:
