@@ -20,11 +20,6 @@ enum step {
 	STEP_GONE,  /* the connection is gone */
 };
 
-enum {
-	SENT_A_TURN = 256 * 1024, /* bytes, then others have their turn */
-	READS_A_TURN = 64,        /* of at most SESSION_READ_MAX bytes, likewise */
-};
-
 /* One call of h1_run(): the input that is not consumed yet, in env->input or in c->h1.in. */
 struct turn {
 	struct conn *c;
@@ -96,7 +91,7 @@ static enum step need_input(struct turn *t)
 
 	if (t->has_read && !session_has_input(&c->session))
 		return STEP_READ;
-	if (t->reads++ == READS_A_TURN)
+	if (t->reads++ == CONN_READS_A_TURN)
 		return STEP_WRITE;
 	t->has_read = true;
 	status = input_fill(t);
@@ -192,7 +187,7 @@ static enum step step_response(struct turn *t)
 	}
 	if (!first && response_left(s) == 0)
 		return response_done(c);
-	if (c->session.bytes_out - t->sent_before >= SENT_A_TURN)
+	if (c->session.bytes_out - t->sent_before >= CONN_SENT_A_TURN)
 		return STEP_WRITE;
 	status = response_produce(c, room);
 	if (status == IO_FAIL && !s->head_written)

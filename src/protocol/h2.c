@@ -21,10 +21,8 @@ enum step {
 };
 
 enum {
-	SENT_A_TURN = 256 * 1024, /* bytes, then others have their turn */
-	READS_A_TURN = 64,        /* of at most SESSION_READ_MAX bytes, likewise */
-	READS_A_REPLY = 4,        /* of them before what they ask for is written */
-	NOTICE_MS = 1000,         /* from the notice of a shutdown until what still comes is late */
+	READS_A_REPLY = 4, /* of them before what they ask for is written */
+	NOTICE_MS = 1000,  /* from the notice of a shutdown until what still comes is late */
 };
 
 /* One call of h2_run(). */
@@ -84,7 +82,7 @@ static enum step step_write(struct turn *t)
 				return step;
 			continue;
 		}
-		if (c->session.bytes_out - t->sent_before >= SENT_A_TURN)
+		if (c->session.bytes_out - t->sent_before >= CONN_SENT_A_TURN)
 			return STEP_WRITE;
 		status = write_some(c, room, &n);
 		if (status != IO_OK) {
@@ -109,7 +107,7 @@ static enum step step_read(struct turn *t)
 
 	if (c->h2->peer_ended || (t->has_read && !session_has_input(&c->session)))
 		return STEP_READ;
-	if (t->reads == READS_A_TURN)
+	if (t->reads == CONN_READS_A_TURN)
 		return STEP_WRITE;
 	t->reads++;
 	t->has_read = true;
