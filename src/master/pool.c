@@ -167,18 +167,30 @@ static void on_died(struct member *m, const siginfo_t *si)
 	}
 }
 
+/* Who cannot hear it is dead, and will be reaped. */
+static void let_serve(const struct member *m)
+{
+	if (m->state == MEMBER_SERVING && m->channel >= 0)
+		channel_send(m->channel, CHANNEL_SERVE, 0, -1);
+}
+
 static void on_ready(struct member *m)
 {
 	struct pool *p = m->owner;
 
 	count(p);
-	if (p->state == POOL_STARTING && p->ready == p->o.n) {
-		p->state = POOL_SERVING;
-		p->serving_since_us = clock_us_now();
-		tell(p, POOL_READY);
-	} else {
+	if (p->state == POOL_SERVING)
+		let_serve(m);
+	if (p->state != POOL_STARTING || p->ready < p->o.n) {
 		tell(p, POOL_CHANGED);
+		return;
 	}
+	p->state = POOL_SERVING;
+	p->serving_since_us = clock_us_now();
+	tell(p, POOL_READY);
+	/* Not before it is committed: who takes a connection must not be rolled back. */
+	for (unsigned i = 0; p->state == POOL_SERVING && i < p->o.n; i++)
+		let_serve(&p->members[i]);
 }
 
 /* ---- heartbeats ------------------------------------------------------------------------- */

@@ -33,7 +33,8 @@ struct handover_generation;
 enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
 
 enum pool_news {
-	POOL_READY,    /* the last of them said READY for the first time */
+	POOL_READY,    /* the last of them said READY for the first time; after this call they
+			* are told to take connections, unless it has ended the pool */
 	POOL_FAILED,   /* one did not: pool->failure says why; the rest still live */
 	POOL_CHANGED,  /* a count changed */
 	POOL_CRASHING, /* while SERVING, once: workers die young, again and again; it goes on */

@@ -4,8 +4,8 @@
  *   prepare   read, check, open the configuration, which must be what was rehearsed; open the
  *             sockets it needs and does not share;
  *             fork its workers; wait until each says READY or `reload.ready` has passed
- *   commit    its workers serve; those of the generation before drain, sockets that only they used
- *             are closed
+ *   commit    its workers take connections; those of the generation before drain, sockets that
+ *             only they used are closed
  *   rollback  the new workers are killed, the new sockets closed: the old generation never noticed
  *
  *   HUP --> candidate --all ready--> serving --the next one commits--> draining --empty--> freed

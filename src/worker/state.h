@@ -7,7 +7,8 @@
 #include "protocol/conn.h"
 #include "worker/accept.h"
 
-enum worker_state { WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING, WORKER_GONE };
+/* READY: it has said so, and waits for the master's word to take connections. */
+enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_SERVING, WORKER_DRAINING, WORKER_GONE };
 
 struct worker {
 	enum worker_state state;

@@ -59,7 +59,7 @@ static void start_draining(struct worker *w, int64_t idle_ms)
 {
 	if (w->state == WORKER_DRAINING && idle_ms < w->drain_idle_ms)
 		w->drain_idle_ms = idle_ms;
-	if (w->state != WORKER_SERVING)
+	if (w->state != WORKER_SERVING && w->state != WORKER_READY)
 		return;
 	w->state = WORKER_DRAINING;
 	w->env.draining = true;
@@ -118,6 +118,14 @@ static void replace_log(struct worker *w, uint32_t index, int fd)
 	close(fd);
 }
 
+static void start_serving(struct worker *w)
+{
+	if (w->state != WORKER_READY)
+		return;
+	w->state = WORKER_SERVING;
+	accept_start(&w->accept);
+}
+
 static void handle_message(struct worker *w, const struct channel_message *m, int fd)
 {
 	switch ((enum channel_type)m->type) {
@@ -130,6 +138,9 @@ static void handle_message(struct worker *w, const struct channel_message *m, in
 	case CHANNEL_REOPEN:
 		replace_log(w, m->value, fd);
 		return;
+	case CHANNEL_SERVE:
+		start_serving(w);
+		break;
 	case CHANNEL_READY:
 	case CHANNEL_TYPES:
 		break;
@@ -287,8 +298,7 @@ int worker_main(const struct inherit *in)
 		return (int)e.code;
 	}
 	board_set(w.env.counters->confined, confine_seal(in));
-	w.state = WORKER_SERVING;
-	accept_start(&w.accept);
+	w.state = WORKER_READY;
 	board_set(w.env.counters->state, BOARD_SERVING);
 	timer_set(&w.loop.timers, &w.tick, clock_ms() + BOARD_TICK_MS);
 	if (channel_send(

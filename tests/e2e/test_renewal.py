@@ -81,7 +81,7 @@ class Renewal(TestCase):
                 self.assertEqual(now, der("ecdsa"))
                 self.assertLess(time.monotonic(), end)
             self.assertEqual(len(d.log.find(UNFIT)), 1)
-            total = d.status()["reloads_total"]
+            total = d.wait_generation(2)["reloads_total"]
             self.assertEqual((total["ok"], total["failed"]), (1, 0))
             said = json.loads(d.ctl("status", "--json").stdout)
             self.assertEqual(said["renewal_error"], "")

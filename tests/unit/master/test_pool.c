@@ -120,6 +120,37 @@ Test(pool, tells_once_when_all_are_ready)
 	cr_expect_eq(board->slot[3].state, BOARD_FREE);
 }
 
+static bool three_take_connections(void)
+{
+	return toy->serves == 3;
+}
+
+static bool four_take_connections(void)
+{
+	return toy->serves == 4;
+}
+
+Test(pool, workers_take_connections_when_all_are_ready_and_their_replacements_at_once)
+{
+	start_and_serve(3);
+	turn_until(three_take_connections);
+	cr_assert_eq(kill(board->slot[1].pid, SIGKILL), 0);
+	turn_until(four_take_connections);
+}
+
+Test(pool, no_worker_of_a_failed_start_takes_a_connection)
+{
+	struct pool_options o = options(2);
+
+	toy->manner = TOY_SILENT;
+	toy->lives_until_it_obeys = 1;
+	o.member.ready_ms = 300;
+	start(&o);
+	turn_until(has_failed);
+	cr_expect_eq(pool.ready, 1);
+	cr_expect_eq(toy->serves, 0);
+}
+
 Test(pool, workers_inherit_what_they_need)
 {
 	start_and_serve(2);

@@ -48,6 +48,9 @@ static void obey(const struct inherit *in)
 		poll(&p, 1, 100);
 		while ((r = channel_receive(in->channel, &m, &fd)) > 0) {
 			switch (m.type) {
+			case CHANNEL_SERVE:
+				__atomic_add_fetch(&toy->serves, 1, __ATOMIC_SEQ_CST);
+				break;
 			case CHANNEL_DRAIN:
 				toy->drains++;
 				toy->last_idle_ms = m.value;

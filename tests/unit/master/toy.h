@@ -28,7 +28,7 @@ struct toy {
 	unsigned lives_until_it_obeys; /* of all together; 0: it never changes its manner */
 	uint32_t generation;           /* the others obey; 0: all have this manner */
 	unsigned births;
-	unsigned drains, stops, reopens;
+	unsigned serves, drains, stops, reopens;
 	unsigned last_idle_ms, last_index;
 	unsigned exits;        /* handlers of atexit() that ran in a worker */
 	unsigned unseen_pokes; /* of its generation, that a worker did not know */
