@@ -436,6 +436,11 @@ class Latchd:
         assert response.status == 200, response
         return json.loads(response.body)
 
+    def settled(self):
+        """The status once no connection is left but the one that asks: whatever tests before this
+        one did is counted."""
+        return self.wait_status(lambda s: s["connections_active"] == 1, "the others to end")
+
     def wait_status(self, predicate, what="the status to come true"):
         """Asks again until predicate(status) is true: the counters of a connection reach the board
         after the peer has seen its end."""

@@ -38,7 +38,7 @@ class Both(TestCase):
         self.assertEqual(len(self.d.log.find(pattern, mark)), 1 if mode == "strict" else 0, mode)
 
     def closures(self):
-        return self.d.status()["closures_total"]
+        return self.d.settled()["closures_total"]
 
     def expect(self, before, how):
         """The counter of `how` grows by one, and of the bad ones no other does."""
@@ -192,7 +192,7 @@ class Matrix(TestCase):
         return [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]
 
     def run_row(self, said, how, mode, port):
-        status = self.d.status()
+        status = self.d.settled()
         before, mark = status["closures_total"], self.d.log.mark()
         with self.d.peer(port=port) as p:
             text = self.SAID[said]
@@ -236,7 +236,7 @@ class Deadlines(TestCase):
         cls.d.stop()
 
     def timeouts(self):
-        return self.d.status()["closures_total"]["timeout"]
+        return self.d.settled()["closures_total"]["timeout"]
 
     def after_timeout(self, before):
         self.d.wait_status(

@@ -110,10 +110,13 @@ class Report(TestCase):
 
     def until_read(self, d, p):
         """Until the worker has taken all that was sent, and waits for more."""
-        stat, tail = Path(f"/proc/{d.workers()[0]}/stat"), f":{p.sock.getsockname()[1]:04X}"
+        stat = Path(f"/proc/{d.workers()[0]}/stat")
+        ends = tuple(f":{port:04X}" for port in (d.port, p.sock.getsockname()[1]))
         while True:
             table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-            queues = [words[4] for words in table if words[2].endswith(tail)]
+            # local address, remote address, state, queues; both ports, for one of them alone may
+            # be another connection's, and be waited for as long as TIME_WAIT lasts.
+            queues = [w[4] for w in table if (w[1][-5:], w[2][-5:]) == ends]
             if queues == ["00000000:00000000"] and stat.read_text().rpartition(")")[2][1] == "S":
                 return
 

@@ -443,7 +443,7 @@ class Plain(Shared):
         self.assertEqual(peer.read_response().status, 400)
 
     def test_http_on_a_tls_port_is_told_so(self):
-        before = self.d.status()["handshakes_total"]["failed"]
+        before = self.d.settled()["handshakes_total"]["failed"]
         peer = Peer(self.d.port, tls=False)
         self.addCleanup(peer.sock.close)
         peer.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -456,7 +456,7 @@ class Deadlines(Shared):
             ' idle = "1500ms"; write = "1500ms"; }; shutdown = { linger = "300ms"; };'
 
     def timeouts(self):
-        return self.d.status()["closures_total"]["timeout"]
+        return self.d.settled()["closures_total"]["timeout"]
 
     def expect_timeout(self, before):
         self.d.wait_status(lambda s: s["closures_total"]["timeout"] > before, "one more timeout")
@@ -468,7 +468,7 @@ class Deadlines(Shared):
         self.assertTrue(peer.saw_close_notify and peer.saw_fin)
 
     def test_handshake(self):
-        before = self.d.status()
+        before = self.d.settled()
         with socket.create_connection(("127.0.0.1", self.d.port), timeout=20) as s:
             self.assertEqual(s.recv(100), b"")
         self.d.wait_status(lambda s: s["handshakes_total"]["failed"]

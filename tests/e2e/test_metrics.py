@@ -144,6 +144,7 @@ class Metrics(TestCase):
                          {(("site", "localhost"),): end})
 
     def test_requests_by_code(self):
+        self.d.settled()
         before = self.value("latchd_requests_total", code="404")
         for _ in range(3):
             self.assertEqual(self.d.fetch("/missing").status, 404)
@@ -160,6 +161,7 @@ class Metrics(TestCase):
         self.assertEqual(self.value("latchd_connections_total", listener="https"), tls + 1)
 
     def test_handshakes(self):
+        self.d.settled()
         before = self.value("latchd_handshakes_total", result="full", version="1.2")
         failed = self.value("latchd_handshakes_total", result="failed", version="none")
         self.d.fetch(peer={"context": client_context(version="1.2")})

@@ -384,7 +384,7 @@ class Tls(TestCase):
         self.assertNotIn(b"verify return:1\nverify", out.stderr.split(b"RENEGOTIATING")[-1])
 
     def test_plain_bytes_on_a_tls_port_harm_nobody(self):
-        before = self.d.status()["handshakes_total"]["failed"]
+        before = self.d.settled()["handshakes_total"]["failed"]
         with self.d.peer(tls=False) as p:
             p.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             p.read_to_end()
