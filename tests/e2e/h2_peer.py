@@ -106,7 +106,7 @@ class H2Peer(Peer):
                 return None
         n = self._length()
         kind, flags, stream = struct.unpack("!BBI", self.buffer[3:9])
-        payload, self.buffer = self.buffer[9 : 9 + n], self.buffer[9 + n :]
+        payload = self._take(9 + n)[9:]
         self.seen.append((kind, flags, stream, payload))
         self._note(kind, flags, stream, payload)
         return self.seen[-1]

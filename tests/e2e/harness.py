@@ -565,7 +565,7 @@ class Peer:
         self._partial = b""
         self.saw_close_notify = self.saw_fin = self.saw_reset = False
         self.alert = None  # text of a fatal alert
-        self.buffer = b""  # decrypted, not yet taken
+        self.buffer = bytearray()  # decrypted, not yet taken
         self.tls = None
         if tls:
             self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -678,14 +678,13 @@ class Peer:
         """Content that comes next, b"" at the end."""
         if not self.buffer:
             self._read_more()
-        data, self.buffer = self.buffer, b""
-        return data
+        return self._take(len(self.buffer))
 
     def read_to_end(self):
         """All content, then whatever ends the connection: FIN or RST are waited for, too."""
         while self._read_more():
             pass
-        data, self.buffer = self.buffer, b""
+        data = self._take(len(self.buffer))
         while not (self.saw_fin or self.saw_reset) and self._pull():
             pass
         return data
@@ -693,15 +692,17 @@ class Peer:
     def _take_until(self, mark):
         while mark not in self.buffer:
             if not self._read_more():
-                raise Truncated(self.buffer[:200])
-        data, self.buffer = self.buffer.split(mark, 1)
+                raise Truncated(bytes(self.buffer[:200]))
+        data = self._take(self.buffer.index(mark))
+        del self.buffer[: len(mark)]
         return data
 
     def _take(self, n):
         while len(self.buffer) < n:
             if not self._read_more():
-                raise Truncated(self.buffer[:200])
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
+                raise Truncated(bytes(self.buffer[:200]))
+        data = bytes(self.buffer[:n])
+        del self.buffer[:n]
         return data
 
     # -- HTTP

@@ -1,5 +1,5 @@
 """100 MiB, byte for byte, through curl and latch, alone and many at a time; and what one slow
-client costs the others. With LONG=1 the most at a time take all of it as well."""
+client costs the others. With LONG=1 the many take all of it as well."""
 import os
 import random
 import subprocess
@@ -8,8 +8,8 @@ import time
 from harness import LATCH, PATIENCE, VARIANT, Latchd, TestCase, certificates
 
 SIZE = (8 if VARIANT == "asan" else 100) << 20
-MOST_SIZE = SIZE if os.environ.get("LONG") else min(SIZE, 16 << 20)
-DOWNLOADS = ((1, "big.bin"), (16, "big.bin"), (64, "most.bin"))
+MANY_SIZE = SIZE if os.environ.get("LONG") else min(SIZE, 16 << 20)
+DOWNLOADS = ((1, "big.bin"), (16, "many.bin"), (64, "many.bin"))
 
 
 class Downloads(TestCase):
@@ -17,7 +17,7 @@ class Downloads(TestCase):
     def setUpClass(cls):
         cls.daemon = Latchd()
         block = random.Random(1).randbytes(1 << 20)
-        for name, size in (("big.bin", SIZE), ("most.bin", MOST_SIZE)):
+        for name, size in (("big.bin", SIZE), ("many.bin", MANY_SIZE)):
             with open(cls.daemon.www / name, "wb") as f:
                 for i in range(size >> 20):
                     f.write(i.to_bytes(4, "big") + block[4:])  # no two MiB are the same
