@@ -22,18 +22,18 @@ static void say_findings(struct control_client *client, const struct findings *f
 
 static void say_verdict(struct control_client *client, const struct reload *r)
 {
-	say_findings(client, &r->findings);
-	if (r->code) {
+	say_findings(client, &r->last.findings);
+	if (r->last.code) {
 		control_say(client, CONTROL_ERROR,
 			"the reload failed; generation %u serves on, unchanged",
 			r->serving ? r->serving->number : 0);
 	} else {
-		control_say(client, CONTROL_OUTPUT, "%s", r->verdict);
-		control_say_lines(client, CONTROL_OUTPUT, buf_str(&r->changes));
-		if (!buf_len(&r->changes))
+		control_say(client, CONTROL_OUTPUT, "%s", r->last.text);
+		control_say_lines(client, CONTROL_OUTPUT, buf_str(&r->last.changes));
+		if (!buf_len(&r->last.changes))
 			control_say(client, CONTROL_OUTPUT, "no directive has another value");
 	}
-	control_finish(client, (int)r->code);
+	control_finish(client, (int)r->last.code);
 }
 
 /* `then`: what comes of it. */

@@ -54,7 +54,7 @@ static enum err_code tell_return(const struct heir *h, const struct reload *r, s
 	char text[400];
 
 	snprintf(text, sizeof(text), "the upgrade failed; latchd " LATCH_VERSION " serves on: %s",
-		r->verdict);
+		r->last.text);
 	buf_appendf(lines, "%s%s\n", h->taken.refused, text);
 	upgrade_log_failure((enum err_code)h->taken.refused_code, text);
 	return h->taken.refused_code ? (enum err_code)h->taken.refused_code : ERR_INTERNAL;
@@ -70,7 +70,7 @@ static void tell_success(const struct heir *h, const struct reload *r, struct bu
 	log_event(LOG_LEVEL_NOTICE, EVENT_UPGRADED, fields, 2,
 		"latchd " LATCH_VERSION " took over from %s", h->taken.version);
 	buf_appendf(lines, "latchd " LATCH_VERSION " took over from %s\n%s\n", h->taken.version,
-		r->verdict);
+		r->last.text);
 }
 
 void heir_committed(struct heir *h, struct reload *r, struct answers *a)
@@ -104,10 +104,10 @@ static void say_why(const struct reload *r, struct buf *lines)
 {
 	char line[1024];
 
-	for (size_t i = 0; i < r->findings.n; i++)
-		if (r->findings.v[i].is_error)
+	for (size_t i = 0; i < r->last.findings.n; i++)
+		if (r->last.findings.v[i].is_error)
 			buf_appendf(lines, "%s\n",
-				err_format(&r->findings.v[i].err, line, sizeof(line)));
+				err_format(&r->last.findings.v[i].err, line, sizeof(line)));
 }
 
 /* There is no way back, or it is barred. */
@@ -120,7 +120,7 @@ static void tell_degraded(const struct reload *r, struct buf *lines)
 		"be replaced until a reload succeeds",
 		r->serving->number);
 	buf_appendf(lines, "%s\n", text);
-	upgrade_log_failure(r->code, text);
+	upgrade_log_failure(r->last.code, text);
 }
 
 void heir_rejected(struct heir *h, struct reload *r, struct answers *a, struct upgrade *u)
@@ -137,10 +137,10 @@ void heir_rejected(struct heir *h, struct reload *r, struct answers *a, struct u
 	say_why(r, &lines);
 	reload_drop_rejected(r);
 	if (h->before >= 0 &&
-		upgrade_return(u, &h->taken, h->before, r->code, buf_str(&lines), &e) < 0)
+		upgrade_return(u, &h->taken, h->before, r->last.code, buf_str(&lines), &e) < 0)
 		log_err(LOG_LEVEL_ERROR, &e);
 	tell_degraded(r, &lines);
-	answers_upgraded(a, r->code, buf_str(&lines));
+	answers_upgraded(a, r->last.code, buf_str(&lines));
 	buf_done(&lines);
 	settle(h);
 }

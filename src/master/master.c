@@ -112,7 +112,7 @@ static void on_rejected(struct master *m)
 		upgrade_consider(&m->upgrade);
 		return;
 	}
-	m->code = m->reload.code;
+	m->code = m->reload.last.code;
 	m->state = MASTER_GONE;
 }
 
@@ -120,7 +120,7 @@ static void on_rejected(struct master *m)
 static void on_last_gone(struct master *m)
 {
 	log_error("no worker is left");
-	m->code = m->reload.code ? m->reload.code : ERR_INTERNAL;
+	m->code = m->reload.last.code ? m->reload.last.code : ERR_INTERNAL;
 	m->state = MASTER_GONE;
 }
 

@@ -3,13 +3,11 @@
 #include "master/reload.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "master/events.h"
 #include "tls/ticket.h"
 
 static pool_news_fn on_pool_news;
@@ -20,43 +18,12 @@ static bool is_start(const struct reload *r)
 	return r->turn == 1;
 }
 
-static void log_findings(const struct findings *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		log_err(f->v[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, &f->v[i].err);
-}
-
 /* ---- commit and rollback ---------------------------------------------------------------- */
-
-static void log_commit(struct reload *r, const struct generation *old, size_t closed)
-{
-	const struct generation *g = r->serving;
-	int64_t ms = (clock_us_now() - r->begun_us) / 1000;
-	char number[LOG_NUMBER_SIZE], took[LOG_NUMBER_SIZE], quarantined[LOG_NUMBER_SIZE];
-	const struct log_field fields[] = {
-		log_number("GENERATION", g->number, number),
-		log_number("TOOK_MS", ms, took),
-		log_number("QUARANTINED", r->quarantined, quarantined),
-	};
-
-	snprintf(r->verdict, sizeof(r->verdict),
-		"generation %u serves after %lld ms: %u workers, %zu sites, %zu listeners "
-		"(%zu opened, %zu closed)",
-		g->number, (long long)ms, g->pool.o.n, g->config->nsites, g->config->nlisteners,
-		g->opened, closed);
-	if (r->quarantined)
-		log_event(LOG_LEVEL_ERROR, EVENT_QUARANTINED, fields, 3,
-			"generation %u is quarantined; the configuration before it is back: %s",
-			r->quarantined, r->verdict);
-	else
-		log_event(LOG_LEVEL_NOTICE, old ? EVENT_RELOAD_COMMITTED : EVENT_STARTED, fields, 2,
-			"%s%s", r->verdict, old ? "; the one before drains" : "");
-}
 
 /* What may come back: `old`, unless it was no good itself. */
 static void keep_previous(struct reload *r, struct generation *old)
 {
-	if (r->quarantined || generation_is_inherited(old))
+	if (r->last.quarantined || generation_is_inherited(old))
 		retired_forget(&r->retired);
 	else if (old->pool.is_crashing)
 		retired_keep_on(&r->retired, r->shared.event, POOL_PROBATION_MS);
@@ -72,11 +39,11 @@ static size_t retire(struct reload *r, struct generation *old)
 	closed = generation_release_sockets(old);
 	if (is_start(r)) /* an upgrade is no reload */
 		return closed;
-	if (r->quarantined)
+	if (r->last.quarantined)
 		board_add(r->board->reloads_quarantined, 1u);
 	else
 		board_add(r->board->reloads_ok, 1u);
-	board_set(r->board->last_reload_ok, r->quarantined ? 0u : 1u);
+	board_set(r->board->last_reload_ok, r->last.quarantined ? 0u : 1u);
 	return closed;
 }
 
@@ -87,7 +54,7 @@ static void commit(struct reload *r)
 
 	r->serving = g;
 	r->candidate = NULL;
-	r->code = r->quarantined ? ERR_INTERNAL : ERR_NONE;
+	r->last.code = r->last.quarantined ? ERR_INTERNAL : ERR_NONE;
 	r->unfit.code = ERR_NONE;
 	sockets_apply_backlogs(g->config, g->listener_fds);
 	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
@@ -97,35 +64,19 @@ static void commit(struct reload *r)
 	board_set(r->board->generation, g->number);
 	if (old)
 		closed = retire(r, old);
-	log_commit(r, old, closed);
+	verdict_log_commit(&r->last, g, old, closed);
 	if (old) {
 		keep_previous(r, old);
 		retired_add(&r->retired, old);
 	}
-	r->ended = time(NULL);
+	r->last.ended = time(NULL);
 	r->news(r, RELOAD_COMMITTED);
-}
-
-static void log_rejection(const struct reload *r)
-{
-	const struct err *first = findings_first(&r->findings);
-	char number[LOG_NUMBER_SIZE], code[LOG_NUMBER_SIZE], text[1024] = "";
-	const struct log_field fields[] = {
-		log_number("GENERATION", r->serving->number, number),
-		log_number("CODE", r->code, code),
-		{ "ERROR", str_of(first ? err_format(first, text, sizeof(text)) : text) },
-	};
-
-	log_event(LOG_LEVEL_ERROR, EVENT_RELOAD_REJECTED, fields, 3,
-		r->quarantined ? "generation %u serves on: the one before cannot come back"
-			       : "the reload failed; generation %u serves on, unchanged",
-		r->serving->number);
 }
 
 static void reject(struct reload *r, enum err_code code)
 {
-	r->code = code;
-	r->ended = time(NULL);
+	r->last.code = code;
+	r->last.ended = time(NULL);
 	if (is_start(r) && r->serving) {
 		log_error("this program (" LATCH_VERSION
 			  ") is not ready; generation %u serves on, unchanged",
@@ -133,10 +84,10 @@ static void reject(struct reload *r, enum err_code code)
 	} else if (r->serving) {
 		board_add(r->board->reloads_failed, 1u);
 		board_set(r->board->last_reload_ok, 0u);
-		log_rejection(r);
+		verdict_log_rejection(&r->last, r->serving);
 	}
 	/* It would be tried in vain again and again. */
-	if (r->quarantined)
+	if (r->last.quarantined)
 		retired_forget(&r->retired);
 	r->news(r, RELOAD_REJECTED);
 }
@@ -152,16 +103,6 @@ static void rollback(struct reload *r)
 	retired_add(&r->retired, g);
 }
 
-static void forget_verdict(struct reload *r)
-{
-	findings_done(&r->findings);
-	buf_clear(&r->changes);
-	r->verdict[0] = '\0';
-	r->quarantined = 0;
-	r->ended = 0;
-	r->begun_us = clock_us_now();
-}
-
 /* What serves, if its configuration is in memory. */
 static const struct generation *known(const struct reload *r)
 {
@@ -171,9 +112,9 @@ static const struct generation *known(const struct reload *r)
 /* There is a candidate, or findings that tell why not. */
 static void prepared(struct reload *r)
 {
-	enum err_code code = (enum err_code)findings_code(&r->findings);
+	enum err_code code = (enum err_code)findings_code(&r->last.findings);
 
-	log_findings(&r->findings);
+	verdict_log_findings(&r->last.findings);
 	if (!r->candidate) {
 		reject(r, code ? code : ERR_INTERNAL);
 		return;
@@ -186,15 +127,15 @@ static void quarantine(struct reload *r)
 {
 	const struct generation *bad = r->serving, *good = r->retired.previous;
 
-	forget_verdict(r);
-	r->quarantined = bad->number;
+	verdict_begin(&r->last);
+	r->last.quarantined = bad->number;
 	r->renews = false;
-	findings_error(&r->findings, ERR_INTERNAL, NULL, 0,
+	findings_error(&r->last.findings, ERR_INTERNAL, NULL, 0,
 		"generation %u: %u of its workers died soon after their start; the configuration "
 		"of generation %u comes back",
 		bad->number, bad->pool.young_deaths, good->number);
 	r->shared.before = known(r);
-	r->candidate = generation_restore(good, r->number + 1, on_pool_news, &r->findings);
+	r->candidate = generation_restore(good, r->number + 1, on_pool_news, &r->last.findings);
 	prepared(r);
 }
 
@@ -226,7 +167,7 @@ static void on_pool_news(struct pool *p, enum pool_news news)
 		assert(g == r->candidate);
 		log_err(LOG_LEVEL_ERROR, &p->failure);
 		code = p->failure.code;
-		findings_error(&r->findings, code, NULL, 0, "%s", p->failure.text);
+		findings_error(&r->last.findings, code, NULL, 0, "%s", p->failure.text);
 		rollback(r);
 		reject(r, code);
 		break;
@@ -273,7 +214,7 @@ void reload_init_bare(struct reload *r, sd_event *event, const struct master_opt
 	void (*news)(struct reload *r, enum reload_news news))
 {
 	*r = (struct reload){ .news = news, .board_fd = -1, .foreign_fd = -1 };
-	buf_init(&r->changes, RELOAD_CHANGES_MAX);
+	verdict_init(&r->last);
 	r->shared = (struct generation_options){
 		.master = o, .event = event, .slots = &r->slots, .sockets = &r->sockets
 	};
@@ -340,14 +281,14 @@ static void prepare(struct reload *r, const struct digest_list *rehearsed)
 {
 	r->shared.before = known(r);
 	r->candidate = generation_new(&r->shared, r->number + 1, rehearsed,
-		r->renews ? r->serving : NULL, on_pool_news, &r->findings);
+		r->renews ? r->serving : NULL, on_pool_news, &r->last.findings);
 	prepared(r);
 }
 
 /* What was rehearsed may begin in earnest. */
 static void begin(struct reload *r)
 {
-	forget_verdict(r);
+	verdict_begin(&r->last);
 	if (!is_start(r))
 		r->news(r, RELOAD_BEGUN);
 }
@@ -369,14 +310,14 @@ static void on_rehearsed(void *data, struct rehearsal_result *result)
 	if (r->renews && result->findings.errors) {
 		on_unfit(r, &result->findings);
 	} else if (result->findings.errors) {
-		r->findings = result->findings;
+		r->last.findings = result->findings;
 		result->findings = (struct findings){ 0 };
-		log_findings(&r->findings);
-		reject(r, (enum err_code)findings_code(&r->findings));
+		verdict_log_findings(&r->last.findings);
+		reject(r, (enum err_code)findings_code(&r->last.findings));
 	} else {
 		if (r->renews)
 			begin(r);
-		buf_append_str(&r->changes, buf_str(&result->changes));
+		buf_append_str(&r->last.changes, buf_str(&result->changes));
 		prepare(r, &result->digests);
 	}
 	run_next(r);
@@ -406,8 +347,8 @@ static void rehearse(struct reload *r)
 		findings_done(&f);
 		return;
 	}
-	r->findings = f;
-	log_findings(&r->findings);
+	r->last.findings = f;
+	verdict_log_findings(&r->last.findings);
 	reject(r, e.code);
 }
 
@@ -553,7 +494,7 @@ void reload_reopen_logs(struct reload *r)
 		generation_reopen_logs(g, r->serving, &f);
 	if (previous && pool_is_empty(&previous->pool))
 		generation_reopen_logs(previous, r->serving, &f);
-	log_findings(&f);
+	verdict_log_findings(&f);
 	findings_done(&f);
 	log_info("log files reopened");
 }
@@ -569,8 +510,7 @@ void reload_done(struct reload *r)
 	log_set(LOG_TARGET_AUTO, -1, LOG_LEVEL_INFO);
 	generation_free(r->serving);
 	r->candidate = r->serving = NULL;
-	findings_done(&r->findings);
-	buf_done(&r->changes);
+	verdict_done(&r->last);
 	sockets_done(&r->sockets);
 	slots_done(&r->slots);
 	slots_done(&r->foreign_slots);

@@ -40,19 +40,19 @@
 #include "master/rehearsal.h"
 #include "master/retired.h"
 #include "master/sockets.h"
+#include "master/verdict.h"
 
 enum {
 	RELOAD_DRAINING_MAX = 4,
 	RELOAD_IDLE_MS = 5000,     /* for how long old workers await one more request */
 	RELOAD_STOP_IDLE_MS = 400, /* likewise at a stop, which is to take less than a second */
-	RELOAD_CHANGES_MAX = 64 * 1024, /* bytes */
 };
 
 enum reload_news {
 	RELOAD_UNFIT,     /* a renewal's rehearsal failed: reload->unfit says why */
 	RELOAD_BEGUN,     /* a reload, not the first start */
 	RELOAD_COMMITTED, /* reload->serving is the new one, or the one that came back */
-	RELOAD_REJECTED,  /* reload->code says with which exit code a start would have ended */
+	RELOAD_REJECTED,  /* reload->last.code says with which exit code a start would have ended */
 	RELOAD_CHANGED,   /* workers came or went; ask reload_is_empty() when stopping */
 };
 
@@ -80,16 +80,8 @@ struct reload {
 	bool abandoned;   /* a renewal was, for a reload by hand; cleared by who asked for it */
 	struct err unfit; /* why the last renewal came to nothing; code 0: it did not */
 	bool ending;
-	uint64_t turn; /* how many transactions were begun, the start among them */
-	/* Of the last one, until the next begins: */
-	enum err_code code;
-	uint32_t quarantined; /* the number of the generation that it took out of service; 0: it was
-				 a start or a reload */
-	struct findings findings;
-	char verdict[256];  /* one line about a commit */
-	struct buf changes; /* lines: what a commit changed */
-	int64_t begun_us;
-	time_t ended; /* 0: it runs */
+	uint64_t turn;       /* how many transactions were begun, the start among them */
+	struct verdict last; /* what came of the last one, or comes of the one that runs */
 };
 
 int reload_init(struct reload *r, sd_event *event, const struct master_options *o,

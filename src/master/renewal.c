@@ -100,7 +100,7 @@ static void look(struct renewal *w)
 	w->settle_by_ms = 0;
 	look_at_all(w);
 	as_served = is_as_served(w);
-	again = (r->unfit.code || (r->renews && r->code)) &&
+	again = (r->unfit.code || (r->renews && r->last.code)) &&
 		clock_ms() - w->tried_ms >= RENEWAL_RETRY_MS;
 	w->due = !as_served && (!was_tried(w) || again);
 	if (as_served && r->unfit.code) {
@@ -188,7 +188,7 @@ static void watch_all(struct renewal *w)
 
 static void log_changes(const struct reload *r)
 {
-	struct str changes = buf_str(&r->changes);
+	struct str changes = buf_str(&r->last.changes);
 	char number[LOG_NUMBER_SIZE];
 	struct log_field fields[2] = {
 		log_number("GENERATION", r->serving->number, number),

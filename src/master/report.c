@@ -57,7 +57,7 @@ static bool is_start(const struct reload *r)
 {
 	bool none = !board_get(r->board->reloads_ok) && !board_get(r->board->reloads_failed);
 
-	return none && (r->ended || !r->serving);
+	return none && (r->last.ended || !r->serving);
 }
 
 /* Or is it that of a program that took over from another? Generations go on counting then. */
@@ -68,17 +68,17 @@ static bool is_upgrade(const struct reload *r)
 
 static const char *last_result(const struct reload *r)
 {
-	if (!r->ended)
+	if (!r->last.ended)
 		return is_start(r) ? "starting" : "running";
-	if (r->quarantined)
+	if (r->last.quarantined)
 		return "quarantined";
-	return r->code ? "failed" : "ok";
+	return r->last.code ? "failed" : "ok";
 }
 
 /* The first error of the last transaction; "" if there is none. */
 static const char *last_error(const struct reload *r, char *dst, size_t size)
 {
-	const struct err *first = findings_first(&r->findings);
+	const struct err *first = findings_first(&r->last.findings);
 
 	*dst = '\0';
 	return first ? err_format(first, dst, size) : dst;
@@ -104,8 +104,8 @@ static bool table_reload(const struct reload *r, struct buf *out)
 {
 	char when[30] = "", text[1024];
 
-	if (r->ended)
-		clock_format_http_date(r->ended, when);
+	if (r->last.ended)
+		clock_format_http_date(r->last.ended, when);
 	return buf_appendf(out, "%s   %s%s%s (%u done, %u failed, %u quarantined)\n",
 		       is_upgrade(r) ? "upgraded   "
 		       : is_start(r) ? "started    "
@@ -113,7 +113,7 @@ static bool table_reload(const struct reload *r, struct buf *out)
 		       last_result(r), *when ? ", " : "", when, board_get(r->board->reloads_ok),
 		       board_get(r->board->reloads_failed),
 		       board_get(r->board->reloads_quarantined)) &&
-	       (!r->code ||
+	       (!r->last.code ||
 		       buf_appendf(out, "              %s\n", last_error(r, text, sizeof(text))));
 }
 
@@ -312,8 +312,8 @@ const char *report_line(const struct reload *r, char *dst, size_t size)
 		add(dst, size, &len, ", %u draining", draining);
 	if (g->pool.down)
 		add(dst, size, &len, ", %u down", g->pool.down);
-	if (r->quarantined)
-		add(dst, size, &len, "; generation %u quarantined", r->quarantined);
+	if (r->last.quarantined)
+		add(dst, size, &len, "; generation %u quarantined", r->last.quarantined);
 	else if (g->pool.is_crashing)
 		add(dst, size, &len, ", crashing");
 	end = certificates_end(g->config);
@@ -396,9 +396,9 @@ static void json_last_reload(const struct reload *r, struct json *j)
 	json_bool(j, "is_start", is_start(r));
 	json_bool(j, "is_upgrade", is_upgrade(r));
 	json_str(j, "result", str_of(last_result(r)));
-	json_int(j, "code", (int)r->code);
-	json_int(j, "ended_seconds", r->ended);
-	json_uint(j, "quarantined", r->quarantined);
+	json_int(j, "code", (int)r->last.code);
+	json_int(j, "ended_seconds", r->last.ended);
+	json_uint(j, "quarantined", r->last.quarantined);
 	json_str(j, "error", str_of(last_error(r, text, sizeof(text))));
 	json_object_close(j);
 }

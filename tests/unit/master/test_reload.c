@@ -143,7 +143,7 @@ Test(reload, a_start_with_a_bad_configuration_leaves_nothing)
 	configure();
 	begin();
 	cr_expect_eq(heard[RELOAD_REJECTED], 1);
-	cr_expect_eq(reload.code, ERR_CONFIG);
+	cr_expect_eq(reload.last.code, ERR_CONFIG);
 	cr_expect_null(reload.serving);
 	cr_expect(is_empty());
 	cr_expect_eq(reload.sockets.n, 0);
@@ -155,7 +155,7 @@ Test(reload, a_start_without_a_configuration)
 	unlink(config_path);
 	begin();
 	cr_expect_eq(heard[RELOAD_REJECTED], 1);
-	cr_expect_eq(reload.code, ERR_CONFIG);
+	cr_expect_eq(reload.last.code, ERR_CONFIG);
 }
 
 Test(reload, the_next_generation_takes_over_the_sockets)
@@ -234,7 +234,7 @@ static void try_rejected(void (*spoil)(void), enum err_code code)
 		pids[i] = reload.board->slot[i].pid;
 	spoil();
 	begin();
-	cr_expect_eq(reload.code, code, "%d", (int)reload.code);
+	cr_expect_eq(reload.last.code, code, "%d", (int)reload.last.code);
 	turn_until(nothing_drains);
 	expect_untouched(before, pids);
 	cr_expect_eq(reload.board->reloads_failed, 1);
@@ -400,11 +400,11 @@ Test(reload, a_commit_says_what_changed)
 	configure();
 	begin();
 	cr_expect_eq(reload.turn, 2);
-	cr_expect_neq(reload.ended, 0);
-	cr_expect_not_null(strstr(reload.verdict, "generation 2 serves"));
-	cr_expect_str_eq(buf_cstring(&reload.changes), "timeouts.idle: \"1m\" -> \"7s\"\n");
+	cr_expect_neq(reload.last.ended, 0);
+	cr_expect_not_null(strstr(reload.last.text, "generation 2 serves"));
+	cr_expect_str_eq(buf_cstring(&reload.last.changes), "timeouts.idle: \"1m\" -> \"7s\"\n");
 	begin();
-	cr_expect_eq(buf_len(&reload.changes), 0);
+	cr_expect_eq(buf_len(&reload.last.changes), 0);
 }
 
 Test(reload, a_rejection_keeps_its_findings)
@@ -412,13 +412,14 @@ Test(reload, a_rejection_keeps_its_findings)
 	start();
 	spoil_key();
 	begin();
-	cr_assert_eq(reload.findings.errors, 1);
-	for (size_t i = 0; i < reload.findings.n; i++)
-		cr_expect(!reload.findings.v[i].is_error || reload.findings.v[i].err.line == 4);
+	cr_assert_eq(reload.last.findings.errors, 1);
+	for (size_t i = 0; i < reload.last.findings.n; i++)
+		cr_expect(!reload.last.findings.v[i].is_error ||
+			  reload.last.findings.v[i].err.line == 4);
 	extra = "";
 	configure();
 	begin();
-	cr_expect_eq(reload.findings.errors, 0);
+	cr_expect_eq(reload.last.findings.errors, 0);
 }
 
 Test(reload, what_is_not_what_was_rehearsed_is_refused)
@@ -589,8 +590,8 @@ Test(reload, a_generation_that_crashes_is_quarantined_and_the_one_before_comes_b
 	cr_expect_eq(reload.serving->pool.ready, 2);
 	cr_expect_eq(reload.sockets.n, 1, "with its own listeners");
 	cr_expect_str_eq(reload.serving->config->listeners[0].name, "a");
-	cr_expect_eq(reload.quarantined, 2);
-	cr_expect_eq(reload.code, ERR_INTERNAL);
+	cr_expect_eq(reload.last.quarantined, 2);
+	cr_expect_eq(reload.last.code, ERR_INTERNAL);
 	cr_expect_eq(reload.board->reloads_ok, 1);
 	cr_expect_eq(reload.board->reloads_quarantined, 1);
 	cr_expect_eq(reload.board->reloads_failed, 0);
@@ -604,7 +605,7 @@ Test(reload, a_generation_that_crashes_is_quarantined_and_the_one_before_comes_b
 	turn_until(nothing_drains);
 	begin();
 	cr_expect_eq(reload.serving->number, 4, "a reload by hand is welcome");
-	cr_expect_eq(reload.quarantined, 0);
+	cr_expect_eq(reload.last.quarantined, 0);
 	cr_expect_eq(reload.board->last_reload_ok, 1);
 }
 
@@ -700,7 +701,7 @@ Test(reload, where_it_cannot_come_back_the_crashing_one_goes_on)
 	cr_assert_eq(mkdir(path, 0700), 0, "its place is taken");
 	turn_until(has_fallen_back);
 	cr_expect_eq(reload.serving->number, 2);
-	cr_expect_eq(reload.code, ERR_INTERNAL);
+	cr_expect_eq(reload.last.code, ERR_INTERNAL);
 	cr_expect_null(reload.retired.previous, "it is not tried again and again");
 	cr_expect_eq(reload.board->last_reload_ok, 0);
 	rmdir(path);

@@ -222,7 +222,7 @@ Test(succession, what_is_rejected_leaves_the_workers_serving)
 	configure();
 	begin();
 	cr_expect_eq(heard[RELOAD_REJECTED], 1);
-	cr_expect_eq(reload.code, ERR_CONFIG);
+	cr_expect_eq(reload.last.code, ERR_CONFIG);
 	cr_expect(generation_is_inherited(reload.serving));
 	cr_expect_eq(reload.serving->pool.alive, 2);
 	cr_expect_eq(reload.board->reloads_failed, 0, "an upgrade is no reload");
@@ -231,7 +231,7 @@ Test(succession, what_is_rejected_leaves_the_workers_serving)
 	configure();
 	begin();
 	cr_assert_eq(heard[RELOAD_COMMITTED], 1, "%s",
-		reload.findings.n ? reload.findings.v[0].err.text : "");
+		reload.last.findings.n ? reload.last.findings.v[0].err.text : "");
 	turn_until(nothing_drains);
 	cr_expect_eq(toy->drains, 2);
 }
