@@ -31,20 +31,16 @@ static void keep_previous(struct reload *r, struct generation *old)
 		retired_keep(&r->retired, old, r->shared.event, POOL_PROBATION_MS);
 }
 
-static size_t retire(struct reload *r, struct generation *old)
+/* A start is no reload, nor is an upgrade. */
+static void count_commit(const struct reload *r)
 {
-	size_t closed;
-
-	generation_drain(old, RELOAD_IDLE_MS);
-	closed = generation_release_sockets(old);
-	if (is_start(r)) /* an upgrade is no reload */
-		return closed;
+	if (is_start(r))
+		return;
 	if (r->last.quarantined)
 		board_add(r->board->reloads_quarantined, 1u);
 	else
 		board_add(r->board->reloads_ok, 1u);
 	board_set(r->board->last_reload_ok, r->last.quarantined ? 0u : 1u);
-	return closed;
 }
 
 static void commit(struct reload *r)
@@ -59,11 +55,15 @@ static void commit(struct reload *r)
 	sockets_apply_backlogs(g->config, g->listener_fds);
 	sockets_store(&r->sockets, ticket_ring_fd(r->ring));
 	generation_use_log(g);
-	/* From here on workers of the one before take no connection, even if they have not yet read
-	 * that they shall drain. */
+	/* Before the number of the generation: whoever sees that has the other figures, too. From
+	 * then on workers of the one before take no connection, even if they have not yet read that
+	 * they shall drain. */
+	count_commit(r);
 	board_set(r->board->generation, g->number);
-	if (old)
-		closed = retire(r, old);
+	if (old) {
+		generation_drain(old, RELOAD_IDLE_MS);
+		closed = generation_release_sockets(old);
+	}
 	verdict_log_commit(&r->last, g, old, closed);
 	if (old) {
 		keep_previous(r, old);
