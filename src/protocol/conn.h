@@ -108,6 +108,7 @@ struct conn_env {
 
 /* What is spoken on a connection: a driver. */
 struct conn_protocol {
+	bool has_many_streams; /* at a time */
 	/* Goes as far as input and output allow. `readable`: the socket has something to read; else
 	 * only what was received already is looked at. The connection may be gone afterwards. */
 	void (*run)(struct conn *c, bool readable);

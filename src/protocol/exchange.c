@@ -48,6 +48,8 @@ struct stream *exchange_open(struct conn *c)
 		return NULL;
 	env->spare = s->next;
 	env->nspare--;
+	if (!c->streams)
+		rate_begin(c);
 	s->conn = c;
 	s->next = c->streams;
 	s->link = &c->streams;

@@ -344,7 +344,7 @@ static enum step run_steps(struct turn *t)
 			break;
 		case CONN_RESPONSE:
 			if (is_waiting(t)) {
-				rate_excuse(t->c);
+				rate_begin(t->c);
 				step = STEP_WRITE;
 			} else {
 				step = step_response(t);
@@ -452,4 +452,5 @@ static void h1_goodbye(struct conn *c)
 	(void)c;
 }
 
-const struct conn_protocol h1_protocol = { h1_run, h1_timeout, h1_drain, h1_goodbye, h1_done };
+const struct conn_protocol h1_protocol = { false, h1_run, h1_timeout, h1_drain, h1_goodbye,
+	h1_done };

@@ -198,8 +198,8 @@ static void finish_turn(struct turn *t, enum step step)
 		status = session_flush(&c->session);
 	if (status == IO_OK)
 		events |= LOOP_READ; /* if it goes on, it is for the sake of others */
-	if (status == IO_OK && c->h2->waiting > 0)
-		rate_excuse(c);
+	if (status == IO_OK && c->h2->waiting > 0 && h2_streams_all_wait(c))
+		rate_begin(c);
 	if (status == IO_OK && (step == STEP_WRITE || c->h2->waiting > 0))
 		status = IO_WANT_WRITE;
 	if (status == IO_WANT_WRITE)
@@ -254,6 +254,8 @@ static void h2_timeout(struct conn *c)
 		http2_terminate(h->http2, HTTP2_NO_ERROR, NULL);
 	} else {
 		h2_streams_expire(c, slow);
+		if (slow)
+			rate_begin(c);
 	}
 	h2_run(c, false);
 }
@@ -309,4 +311,5 @@ bool h2_start(struct conn *c)
 	return true;
 }
 
-const struct conn_protocol h2_protocol = { h2_run, h2_timeout, h2_drain, h2_goodbye, h2_done };
+const struct conn_protocol h2_protocol = { true, h2_run, h2_timeout, h2_drain, h2_goodbye,
+	h2_done };

@@ -325,6 +325,13 @@ int64_t h2_streams_deadline(const struct conn *c, bool *ret_answered)
 	return at;
 }
 
+bool h2_streams_all_wait(const struct conn *c)
+{
+	bool any;
+
+	return h2_streams_deadline(c, &any) == INT64_MAX;
+}
+
 void h2_streams_expire(struct conn *c, bool slow)
 {
 	for (struct stream *s = c->streams; s; s = s->next) {

@@ -38,6 +38,8 @@ void h2_streams_cut(struct conn *c);
 /* The earliest deadline of a stream; INT64_MAX: there is no stream. *ret_answered: some response is
  * under way, else only requests are. */
 int64_t h2_streams_deadline(const struct conn *c, bool *ret_answered);
+/* Is every stream there is one that waits for its handler? */
+bool h2_streams_all_wait(const struct conn *c);
 /* Streams that are late are ended, each in the way that its state asks for; with `slow` all whose
  * request is not whole are late. */
 void h2_streams_expire(struct conn *c, bool slow);

@@ -10,7 +10,7 @@
 /* What is under way; CONN_IDLE: nothing that has a rate. */
 static enum conn_state state_of(const struct conn *c)
 {
-	if (buf_len(&c->session.pending) > 0)
+	if (buf_len(&c->session.pending) > 0 || (c->streams && c->protocol->has_many_streams))
 		return CONN_RESPONSE;
 	return c->state == CONN_BODY || c->state == CONN_RESPONSE ? c->state : CONN_IDLE;
 }
@@ -23,17 +23,16 @@ int64_t rate_deadline(struct conn *c, int64_t due_ms)
 	r->due_ms = due_ms;
 	if (c->env->limits->min_rate == 0 || state == CONN_IDLE)
 		return due_ms;
-	if (r->state != (int)state || r->request != c->requests) {
+	if (r->state != (int)state) {
 		r->state = (int)state;
-		r->request = c->requests;
-		r->bytes = state == CONN_BODY ? c->session.bytes_in : c->session.bytes_out;
+		r->bytes = c->session.bytes_in + c->session.bytes_out;
 		r->since_ms = clock_ms();
 		r->until_ms = r->since_ms + RATE_GRACE_MS;
 	}
 	return r->until_ms < due_ms ? r->until_ms : due_ms;
 }
 
-void rate_excuse(struct conn *c)
+void rate_begin(struct conn *c)
 {
 	c->rate.state = CONN_IDLE;
 }
@@ -45,10 +44,9 @@ enum rate_verdict rate_judge(struct conn *c)
 
 	if (clock_ms() >= r->due_ms || state_of(c) == CONN_IDLE)
 		return RATE_DUE;
-	if (r->state == CONN_BODY)
-		bytes = c->session.bytes_in;
-	else if (!sock_acknowledged(c->watch.fd, &bytes))
+	if (!sock_acknowledged(c->watch.fd, &bytes))
 		bytes = c->session.bytes_out;
+	bytes += c->session.bytes_in;
 	bytes = bytes > r->bytes ? bytes - r->bytes : 0;
 	r->until_ms = r->since_ms + RATE_GRACE_MS +
 		      (int64_t)((double)bytes * 1000 / (double)c->env->limits->min_rate);

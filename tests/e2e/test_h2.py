@@ -1,5 +1,6 @@
 """HTTP/2: clients that we did not write, and a peer frame by frame."""
 import json
+import select
 import struct
 import subprocess
 import time
@@ -335,6 +336,29 @@ class Ends(TestCase):
                 self.assertEqual((answer.status, answer.reset), (200, CANCEL))
                 p.frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, 100))
                 self.assertEqual(p.fetch(3, "/a.txt").body, b"hello\n")
+
+    def test_requests_between_excuse_no_slow_one(self):
+        """limits.min_rate: a body in drops, and a response that is taken byte by byte, beside
+        others."""
+        extra = 'limits = { min_rate = "10M"; };'
+        with Latchd(extra=extra, files={"big.bin": BIG}) as d, H2Peer(d.port) as slow:
+            slow.ask(1, method="POST", end=False)
+            stuck = H2Peer(d.port, settings=setting(INITIAL_WINDOW_SIZE, 1)).ask(1, "/big.bin")
+            number, is_cut = 1, False
+            while not (slow.answer(1).ended and is_cut):
+                number += 2
+                if not slow.answer(1).ended:
+                    slow.frame(DATA, 0, 1, b"a").fetch(number, method="HEAD")
+                try:
+                    if not is_cut:
+                        stuck.frame(WINDOW_UPDATE, 0, 1, b"\0\0\0\1").fetch(number, method="HEAD")
+                except OSError:
+                    is_cut = True
+                select.select([], [], [], 0.05)
+            self.assertEqual(slow.answer(1).status, 408)
+            self.assertEqual(slow.fetch(number + 2).status, 200, "the connection stays")
+            d.log.wait("the peer is slower than limits.min_rate", count=2)
+            stuck.sock.close()
 
     def test_requests_per_connection(self):
         with Latchd(TWO.replace('"10K"', '"10K"; requests_per_connection = 3'),

@@ -471,6 +471,27 @@ Test(h2, a_body_slower_than_the_least_rate)
 	cr_expect_not(ended);
 }
 
+Test(h2, requests_between_do_not_excuse_a_slow_body)
+{
+	struct h2_client_stream *s = h2_client_post(&client, "/text", 1);
+
+	limits.min_rate = 1000;
+	s->never_ends = true;
+	run();
+	for (int i = 0; i < 16 && !s->answered; i++) {
+		pass(900);
+		s->to_send = 1;
+		http2_resume(client.http2, &s->http2);
+		cr_expect_eq(status(get("/text")), 200);
+	}
+	cr_expect_eq(status(s), 408);
+	for (int i = 0; i < 8; i++) {
+		pass(900);
+		cr_expect_eq(status(get("/text")), 200, "what comes after it is no slower for it");
+	}
+	cr_expect_not(ended);
+}
+
 Test(h2, a_handler_is_not_bound_by_the_least_rate)
 {
 	struct h2_client_stream *s;
@@ -540,6 +561,27 @@ Test(h2, a_stream_whose_window_stays_shut)
 	cr_assert_gt(send(peer, again, sizeof again - 1, 0), 0);
 	cr_expect_eq(raw_frames(1, code, 1), 1);
 	cr_expect_eq(gone, 0);
+}
+
+Test(h2, requests_between_do_not_excuse_a_slow_reader)
+{
+	static const char words[] = "\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\1" /* SETTINGS */
+				    "\0\0\x0b\x01\x05\0\0\0\x01\x82\x87\x04\x04/big\x41\x01x";
+	char more[] = "\0\0\x04\x08\0\0\0\0\x01\0\0\0\x01" /* a byte more of it */
+		      "\0\0\x0d\x01\x05\0\0\0\x03\x82\x87\x04\x06/empty\x41\x01x";
+	char byte = 0;
+
+	limits.min_rate = 1000;
+	cr_assert_gt(send(peer, words, sizeof words - 1, 0), 0);
+	raw_frames(0, &byte, 1);
+	for (int i = 0; i < 16 && gone == 0; i++) {
+		raw_pass(900);
+		send(peer, more, sizeof more - 1, MSG_NOSIGNAL);
+		raw_frames(0, &byte, 1);
+		more[21] += 2;
+	}
+	cr_expect_eq(gone, 1);
+	cr_expect_eq(board->slot[0].closures[CLOSURE_TIMEOUT], 1);
 }
 
 Test(h2, a_peer_that_reads_nothing_is_cut_off)
