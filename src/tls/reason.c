@@ -45,6 +45,8 @@ static const struct {
 	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "client_certificate_missing",
 		"the site requires a client certificate, and the client sent none" },
 	{ SSL_R_EXCESSIVE_MESSAGE_SIZE, NULL, "a handshake message is larger than allowed" },
+	{ SSL_R_WRONG_CURVE, NULL,
+		"the key of the peer's certificate is on a curve that is not among the groups" },
 	{ SSL_R_BAD_SIGNATURE, NULL, "the peer does not have the private key of its certificate" },
 };
 

@@ -1,5 +1,5 @@
 """Authorities that issue certificates to clients, each with a database of its own, so that it can
-revoke; with whatever is wrong that a row wants. NAME.pem is a chain, NAME.key its key."""
+revoke. NAME.pem is a chain, NAME.key its key."""
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -20,13 +20,7 @@ organizationName = optional
 commonName = optional
 """
 CA = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign"
-KEYS = {
-    "ec": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
-    "p384": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
-    "ed25519": ("-algorithm", "ED25519"),
-    "rsa": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"),
-    "rsa1024": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"),
-}
+KEY = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 def when(days):
@@ -48,8 +42,8 @@ class Authorities:
         assert done.returncode == 0, f"openssl {args}: {done.stderr.decode()}"
         return done.stdout.decode()
 
-    def _request(self, name, subject, key):
-        self.openssl("genpkey", *KEYS[key], "-out", f"{name}.key")
+    def _request(self, name, subject):
+        self.openssl("genpkey", *KEY, "-out", f"{name}.key")
         self.path(f"{name}.key").chmod(0o644)
         self.openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
 
@@ -57,38 +51,33 @@ class Authorities:
         self.path(f"{name}.cnf").write_text(CONFIG.format(name=name))
         self.path(f"{name}.index").touch()
 
-    def _sign(self, name, issuer, extensions, days, md, selfsign=False):
+    def _sign(self, name, issuer, extensions, days, selfsign=False):
         self.path(f"{name}.ext").write_text(extensions + "\nsubjectKeyIdentifier = hash\n")
-        self.openssl("ca", "-batch", "-notext", "-config", f"{issuer}.cnf", "-md", md,
+        self.openssl("ca", "-batch", "-notext", "-config", f"{issuer}.cnf",
                      "-keyfile", f"{issuer}.key", "-in", f"{name}.csr", "-out", f"{name}.crt",
                      "-startdate", when(days[0]), "-enddate", when(days[1]),
                      "-extfile", f"{name}.ext",
                      *(("-selfsign",) if selfsign else ("-cert", f"{issuer}.crt")))
 
-    def ca(self, name, issuer=None, extensions=CA, days=(-2, 365), key="ec"):
+    def ca(self, name, issuer=None, extensions=CA, days=(-2, 365)):
         """A CA of its own, or under `issuer`; NAME.crt is it alone."""
-        self._request(name, f"/O=latchd test/CN={name}", key)
+        self._request(name, f"/O=latchd test/CN={name}")
         self._database(name)
-        self._sign(name, issuer or name, extensions, days, "sha256", selfsign=not issuer)
+        self._sign(name, issuer or name, extensions, days, selfsign=not issuer)
         self.chain[name] = [f"{name}.crt", *self.chain[issuer]] if issuer else []
         return self.path(f"{name}.crt")
 
     def leaf(self, name, issuer, san=None, usage="extendedKeyUsage = clientAuth", days=(-1, 30),
-             key="ec", md="sha256", with_chain=True, subject=None, more=""):
+             subject=None, more=""):
         """A certificate for a client; NAME.pem is its chain without the root, NAME.key its key."""
-        self._request(name, subject or f"/O=latchd test/CN={name}", key)
+        self._request(name, subject or f"/O=latchd test/CN={name}")
         extensions = f"basicConstraints = CA:FALSE\n{usage}\n{more}"
         if san:
             extensions += f"\nsubjectAltName = {san}"
-        self._sign(name, issuer, extensions, days, md)
-        chain = [f"{name}.crt", *(self.chain[issuer] if with_chain else [])]
+        self._sign(name, issuer, extensions, days)
+        chain = [f"{name}.crt", *self.chain[issuer]]
         self.path(f"{name}.pem").write_text("".join(self.path(f).read_text() for f in chain))
         return self.path(f"{name}.pem")
-
-    def as_issuer(self, name):
-        """A leaf that signs all the same."""
-        self._database(name)
-        self.chain[name] = [f"{name}.crt", *self.chain.get(name, [])]
 
     def bundle(self, name, *parts):
         path = self.path(name)

@@ -19,6 +19,7 @@ copy_extensions = none
 [any]
 organizationName = optional
 commonName = optional
+emailAddress = optional
 """
 CA = ("basicConstraints = critical, CA:TRUE", "keyUsage = critical, keyCertSign, cRLSign",
       "subjectKeyIdentifier = hash", "authorityKeyIdentifier = keyid")
@@ -54,9 +55,9 @@ class Pki:
     def key(self, name, *kind):
         """A key and a request to sign it."""
         kind = kind or ("EC", "ec_paramgen_curve:P-256")
-        self.openssl("genpkey", "-quiet", "-algorithm", kind[0], "-pkeyopt", kind[1], "-out",
-                     f"{name}.key")
-        self.openssl("req", "-new", "-key", f"{name}.key", "-subj", "/CN=x", "-out", f"{name}.csr")
+        self.openssl("req", "-new", "-newkey", kind[0], *(f for o in kind[1:] for f in
+                     ("-pkeyopt", o)), "-nodes", "-keyout", f"{name}.key", "-subj", "/CN=x",
+                     "-out", f"{name}.csr")
 
     def sign(self, name, issuer, subject, extensions, key="leaf", start=START, end=END, md="sha256",
              self_signed=False):
