@@ -11,6 +11,12 @@
 #include "protocol/report.h"
 #include "protocol/response.h"
 
+enum {
+	/* What a peer may still send when it has an answer before its time: as much as it could
+	 * before it saw that. */
+	LATE_MAX = 64 * 1024
+};
+
 static struct h2_stream *of(struct stream *s)
 {
 	return s->driver;
@@ -95,8 +101,18 @@ static void respond(struct h2_stream *h)
 static void respond_early(struct h2_stream *h)
 {
 	h->cut = true;
+	h->late = 0;
 	h->stream->conn->h2->cuts++;
 	respond(h);
+}
+
+static void cut(struct h2_stream *h, enum http2_code code)
+{
+	struct h2 *h2 = h->stream->conn->h2;
+
+	h->cut = false;
+	h2->cuts--;
+	http2_reset(h2->http2, &h->http2, code);
 }
 
 static void respond_error(struct h2_stream *h, int status, const char *reason)
@@ -251,9 +267,13 @@ static void on_data(void *owner, struct http2_stream *hs, const char *p, size_t 
 	struct h2_stream *h = (struct h2_stream *)hs;
 
 	(void)p;
-	h->received += n;
-	if (h->answered)
+	if (h->answered) {
+		h->late += n;
+		if (h->cut && h->late > LATE_MAX) /* the answer waits, maybe for ever */
+			cut(h, HTTP2_CANCEL);
 		return;
+	}
+	h->received += n;
 	h->moved_ms = clock_ms();
 	if (h->received > (uint64_t)c->env->limits->body_size)
 		respond_error(h, 413, "the request body is larger than limits.body_size");
@@ -292,11 +312,8 @@ void h2_streams_cut(struct conn *c)
 	for (struct stream *s = c->streams; s && c->h2->cuts > 0; s = s->next) {
 		struct h2_stream *h = of(s);
 
-		if (!h->cut || h->http2.promised)
-			continue;
-		h->cut = false;
-		c->h2->cuts--;
-		http2_reset(c->h2->http2, &h->http2, HTTP2_NO_ERROR);
+		if (h->cut && !h->http2.promised)
+			cut(h, HTTP2_NO_ERROR);
 	}
 }
 

@@ -21,6 +21,7 @@ struct h2_stream {
 	struct http2_stream http2; /* first */
 	struct stream *stream;
 	uint64_t received; /* content */
+	uint64_t late;     /* content that came after an answer before its time */
 	int64_t moved_ms;  /* when it last came forward */
 	bool asked;        /* the head is whole: it is a request */
 	bool waiting;      /* the request is whole, its handler is still at it */

@@ -237,6 +237,22 @@ class Frames(TestCase):
             self.assertTrue(p.answer(1).ended, "the answer is whole before that")
             self.assertEqual(p.fetch(3, "/a.txt").status, 200)
 
+    def test_an_upload_does_not_outlive_its_answer(self):
+        """RFC 9113 section 8.1, where the peer takes no byte of the answer."""
+        with self.h2(settings=setting(INITIAL_WINDOW_SIZE, 0)) as p:
+            p.ask(1, "/a.txt", end=False, method="POST")
+            answer, sent, granted = p.answer(1), 0, 65535
+            while answer.reset is None:
+                if granted - sent >= 8192:
+                    p.frame(DATA, 0, 1, b"x" * 8192)
+                    sent += 8192
+                else:
+                    p.next_frame()
+                granted = 65535 + sum(struct.unpack("!I", payload)[0] for kind, _, stream, payload
+                                      in p.seen if (kind, stream) == (WINDOW_UPDATE, 1))
+            self.assertEqual((answer.status, answer.body, answer.reset), (413, b"", CANCEL))
+            self.assertLess(sent, 4 * 65536)
+
     def test_uploads_get_window(self):
         with self.h2() as p:
             for i in range(20):
