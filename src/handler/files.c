@@ -34,14 +34,10 @@ static void redirect_to_directory(struct stream *s)
 	buf_done(&to);
 }
 
-/* What goes with every response to which the representation was selected. */
-static void add_selection(
-	struct stream *s, const struct files_options *o, const struct representation *r)
+/* With every response to which a representation was selected, or would have been (RFC 9110 section
+ * 12.5.5). */
+static void add_vary(struct stream *s, const struct representation *r)
 {
-	if (r->is_listing)
-		stream_add_field(s, STR("Cache-Control"), STR("no-cache"));
-	else if (o->cache_control && o->cache_control[0])
-		stream_add_field(s, STR("Cache-Control"), str_of(o->cache_control));
 	if (r->varies)
 		stream_add_field(s, STR("Vary"),
 			r->is_listing ? STR("Accept, Accept-Encoding") : STR("Accept-Encoding"));
@@ -49,14 +45,28 @@ static void add_selection(
 		stream_add_field(s, STR("Vary"), STR("Accept"));
 }
 
-static void reply_unsatisfiable(struct stream *s, uint64_t size)
+/* With the representation itself, and a 304 that stands for it (RFC 9110 section 15.4.5). */
+static void add_selection(
+	struct stream *s, const struct files_options *o, const struct representation *r)
 {
+	if (r->is_listing)
+		stream_add_field(s, STR("Cache-Control"), STR("no-cache"));
+	else if (o->cache_control && o->cache_control[0])
+		stream_add_field(s, STR("Cache-Control"), str_of(o->cache_control));
+	add_vary(s, r);
+}
+
+static void reply_unsatisfiable(struct stream *s, const struct representation *r)
+{
+	uint64_t size = r->file->size;
+
 	char *text = arena_alloc(&s->arena, 40);
 
 	if (text) {
 		snprintf(text, 40, "bytes */%llu", (unsigned long long)size);
 		stream_add_field(s, STR("Content-Range"), str_of(text));
 	}
+	add_vary(s, r);
 	stream_reply_error(s, 416);
 }
 
@@ -101,13 +111,14 @@ static bool reply_selected(
 		reply_not_modified(s, o, r);
 		return false;
 	case PRECOND_FAILED:
+		add_vary(s, r);
 		stream_reply_error(s, 412);
 		return false;
 	case PRECOND_PASS:
 		break;
 	}
 	if (precond_ranges(&s->request, &v, r->file->size, ranges, &n) == RANGE_UNSATISFIABLE) {
-		reply_unsatisfiable(s, r->file->size);
+		reply_unsatisfiable(s, r);
 		return false;
 	}
 	if (reply_content(s, o, r, ranges, n))
@@ -128,7 +139,7 @@ static void reply_file(
 			filecache_release(s->files, r.file);
 		break;
 	case SELECT_NONE:
-		add_selection(s, &(struct files_options){ 0 }, &r);
+		add_vary(s, &r);
 		stream_reply_error(s, 406);
 		break;
 	case SELECT_LATER: /* we are called again */

@@ -438,6 +438,11 @@ class Codings(TestCase):
                 response = self.get(d, "/page.html", codings, If_None_Match=etag)
                 self.assertEqual(response.status, status)
                 self.assertEqual(response.headers["vary"], "Accept-Encoding")
+            failed = self.get(d, "/page.html", "gzip", If_Match=a)
+            beyond = self.get(d, "/page.html", "gzip", Range=f"bytes={len(coded.body)}-")
+            for response, status in ((failed, 412), (beyond, 416)):
+                self.assertEqual(response.status, status)
+                self.assertEqual(response.headers["vary"], "Accept-Encoding", status)
             part = self.get(d, "/page.html", "gzip", Range="bytes=10-99", If_Range=b)
             self.assertEqual((part.status, part.body, part.headers["content-encoding"]),
                              (206, coded.body[10:100], "gzip"))
@@ -446,6 +451,21 @@ class Codings(TestCase):
             self.assertEqual(other.status, 200)
             head = self.get(d, "/page.html", "gzip", method="HEAD")
             self.assertEqual(int(head.headers["content-length"]), len(coded.body))
+
+    def test_a_304_has_the_fields_of_its_200(self):
+        """RFC 9110 section 15.4.5."""
+        config = DEFAULT_CONFIG.replace(
+            "files = {", 'files = { compress = true; cache_control = "max-age=60";')
+        with Latchd(config=config, files={"page.html": PAGE}) as d:
+            for codings in (None, "gzip"):
+                whole = self.get(d, "/page.html", codings)
+                short = self.get(d, "/page.html", codings, If_None_Match=whole.headers["etag"])
+                self.assertEqual((short.status, short.body), (304, b""))
+                for name in ("etag", "vary", "cache-control"):
+                    self.assertEqual(short.headers[name], whole.headers[name])
+                self.assertIn("date", short.headers)
+                for name in ("content-encoding", "content-type", "content-length"):
+                    self.assertNotIn(name, short.headers, "it has no content to describe")
 
     def test_siblings(self):
         for codings, coding, body in (

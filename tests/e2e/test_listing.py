@@ -117,6 +117,8 @@ class Listing(TestCase):
         self.assertEqual(first.headers["cache-control"], "no-cache")
         again = self.d.fetch("/sizes/", headers={"If-None-Match": etag})
         self.assertEqual((again.status, again.body), (304, b""))
+        for name in ("vary", "cache-control"):
+            self.assertEqual(again.headers[name], first.headers[name])
         head = self.d.fetch("/sizes/", method="HEAD")
         self.assertEqual(int(head.headers["content-length"]), len(first.body))
         other = self.d.fetch("/sizes/", headers={"Accept": "application/json"})
