@@ -77,6 +77,12 @@ static bool watch_is_shared(const struct filecache *c, int watch)
 	return false;
 }
 
+static void unwatch(struct filecache *c, const struct file *f)
+{
+	if (f->watch >= 0 && !watch_is_shared(c, f->watch))
+		inotify_rm_watch(c->watch.fd, f->watch);
+}
+
 /* Out of the cache; it lives on while somebody holds it. */
 static void forget(struct filecache *c, struct file *f)
 {
@@ -91,8 +97,7 @@ static void forget(struct filecache *c, struct file *f)
 	c->entries--;
 	if (f->content)
 		c->bytes -= f->size;
-	if (f->watch >= 0 && !watch_is_shared(c, f->watch))
-		inotify_rm_watch(c->watch.fd, f->watch);
+	unwatch(c, f);
 	if (f->holders == 0)
 		file_free(f);
 }
@@ -372,6 +377,7 @@ struct file *filecache_add(
 	if (!take_in(f, c->types, path)) {
 		int saved = errno;
 
+		unwatch(c, f);
 		file_free(f);
 		errno = saved;
 		return NULL;
@@ -382,6 +388,8 @@ struct file *filecache_add(
 	}
 	if (f->watch >= 0)
 		remember(c, f, root, path, hash);
+	if (!f->cached)
+		unwatch(c, f);
 	f->holders = 1;
 	return f;
 }

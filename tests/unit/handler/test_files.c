@@ -1,6 +1,7 @@
 /* Static files in a directory made for the test: what is served, what is refused, and how soon a
  * change is seen. */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -529,4 +530,45 @@ Test(files, no_more_files_are_remembered_than_the_limit_says)
 	filecache_clear(s->files);
 	cr_expect_eq(open_descriptors(), before);
 	cr_expect_eq(get("/1"), 200);
+}
+
+/* inotify's watches of this process. */
+static unsigned watches(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	for (struct dirent *e; (e = readdir(fds));) {
+		char path[300], line[400];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", e->d_name);
+		f = fopen(path, "r");
+		while (f && fgets(line, sizeof(line), f))
+			n += strncmp(line, "inotify ", 8) == 0;
+		if (f)
+			fclose(f);
+	}
+	closedir(fds);
+	return n;
+}
+
+Test(files, what_is_not_kept_is_not_watched)
+{
+	int fd = open(in_dir("root/a.txt"), O_WRONLY | O_CLOEXEC); /* cannot be read */
+	struct file *f;
+
+	cr_assert_eq(watches(), 0);
+	cr_expect_null(filecache_add(s->files, &options, STR("/a.txt"), fd, true));
+	cr_expect_eq(watches(), 0);
+	f = filecache_add(s->files, &options, STR("/a.txt"),
+		open(in_dir("root/a.txt"), O_RDONLY | O_CLOEXEC), true);
+	cr_assert_not_null(f);
+	cr_expect_eq(watches(), 1);
+	fd = open(in_dir("root/a.txt"), O_WRONLY | O_CLOEXEC);
+	cr_expect_null(filecache_add(s->files, &options, STR("/b.txt"), fd, true));
+	cr_expect_eq(watches(), 1, "the other entry has that watch as well");
+	filecache_release(s->files, f);
+	filecache_clear(s->files);
+	cr_expect_eq(watches(), 0);
 }
