@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+
+static_assert(sizeof(struct board_slot) == BOARD_PAGE, "a slot is a page");
 
 /* Nobody can make it shorter under those who have it mapped. */
 enum { BOARD_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
@@ -80,6 +83,30 @@ void board_free(struct board *b)
 {
 	if (b)
 		munmap(b, sizeof(*b));
+}
+
+int board_confine(struct board *b, int fd, unsigned slot, struct err *e)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t at = (size_t)((char *)&b->slot[slot] - (char *)b) / page * page;
+	size_t n = page > sizeof(b->slot[0]) ? page : sizeof(b->slot[0]);
+	char path[64];
+	int fd_read;
+	bool ok;
+
+	assert(slot < BOARD_SLOTS);
+	/* A mapping of a descriptor that can write could be made writable again. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd_read = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd_read < 0)
+		return err_errno(e, ERR_SYSTEM, errno, "%s: the board for reading", path);
+	ok = mmap(b, sizeof(*b), PROT_READ, MAP_SHARED | MAP_FIXED, fd_read, 0) != MAP_FAILED &&
+	     mmap((char *)b + at, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		     (off_t)at) != MAP_FAILED;
+	if (!ok)
+		err_errno(e, ERR_SYSTEM, errno, "cannot map the board for reading");
+	close(fd_read);
+	return ok ? 0 : -1;
 }
 
 static unsigned used_slots(const struct board *b)

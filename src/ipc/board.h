@@ -17,6 +17,8 @@
 
 enum { BOARD_TICK_MS = 1000, BOARD_STALE_MS = 2000 };
 enum { BOARD_SAMPLE_MS = 2000, BOARD_SAMPLES = 151 };
+/* A slot fills a page, so that its holder alone can write there. */
+enum { BOARD_PAGE = 4096 };
 enum { BOARD_SLOTS = 512, BOARD_CLOSURES = 8, BOARD_STATUS_CLASSES = 6, BOARD_CODES = 48 };
 /* Listeners by name; the last one stands for all that came when the others were taken. */
 enum { BOARD_LISTENERS = 32, BOARD_LISTENER_NAME = 64 };
@@ -54,7 +56,7 @@ struct board_slot {
 	uint64_t timed, timed_us; /* requests whose time was taken, and that time in all */
 	/* what the holder turned to last */
 	struct crumb crumb;
-} __attribute__((aligned(128)));
+} __attribute__((aligned(BOARD_PAGE)));
 
 /* Totals at one time; `live` is a gauge. */
 struct board_sample {
@@ -84,6 +86,10 @@ struct board *board_new(struct err *e);
  * program with the same board_layout(). */
 struct board *board_open(int *fd, struct err *e);
 void board_free(struct board *b);
+/* Worker, while it may still open files: from now on this process can read the board, and write to
+ * `slot` alone. `fd`: what board_open() gave. Where pages are larger than BOARD_PAGE, slots that
+ * share one with it can be written, too. */
+int board_confine(struct board *b, int fd, unsigned slot, struct err *e);
 /* A number that is another one wherever a field has another name, place or meaning. `code_at`: what
  * the indexes of `codes` mean, http_status_at(). */
 uint64_t board_layout(int (*code_at)(unsigned index));

@@ -14,6 +14,7 @@ struct ticket_ring;
 struct inherit {
 	const struct config *config; /* with what config/open opened: roots, logs, contexts */
 	struct board *board;
+	int board_fd;  /* to make all of it but our slot read-only; -1: nobody else has it */
 	unsigned slot; /* ours on the board */
 	uint32_t generation;
 	int channel;             /* the worker's end */

@@ -153,6 +153,7 @@ __attribute__((noreturn)) static void run_worker(const struct member *m, int cha
 	struct inherit in = m->o->inherit;
 
 	in.board = m->o->slots->board;
+	in.board_fd = m->o->slots->board_fd;
 	in.pokes = m->o->slots->pokes;
 	in.slot = (unsigned)m->slot;
 	in.channel = channel;

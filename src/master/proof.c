@@ -148,6 +148,7 @@ static int take(struct proof *p, const struct master_options *o, sd_event *event
 {
 	struct handover h;
 	struct succession s;
+	int board = -1;
 
 	succession_find(&s);
 	if (s.fd < 0)
@@ -163,7 +164,8 @@ static int take(struct proof *p, const struct master_options *o, sd_event *event
 	if (succession_take_shared(&p->reload, &h, e) < 0)
 		return -1;
 	/* The board is good; what is tried now must not show on it. */
-	slots_init(&p->reload.slots, board_new(e));
+	p->reload.slots.board = board_open(&board, e);
+	slots_init(&p->reload.slots, p->reload.slots.board, board);
 	p->options = p->reload.shared;
 	p->options.stand_in = open_stand_ins;
 	handover_done(&h);

@@ -227,7 +227,7 @@ int reload_init(struct reload *r, sd_event *event, const struct master_options *
 	r->board = board_open(&r->board_fd, e);
 	if (!r->board)
 		return -1;
-	slots_init(&r->slots, r->board);
+	slots_init(&r->slots, r->board, r->board_fd);
 	if (sockets_adopt(&r->sockets, e) < 0)
 		return -1;
 	r->ring = r->shared.ring = take_ring(r, e);

@@ -6,9 +6,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-void slots_init(struct slots *s, struct board *board)
+void slots_init(struct slots *s, struct board *board, int board_fd)
 {
-	*s = (struct slots){ .board = board };
+	*s = (struct slots){ .board = board, .board_fd = board_fd };
 	for (unsigned i = 0; i < BOARD_SLOTS; i++)
 		s->pokes[i] = -1;
 }

@@ -11,12 +11,13 @@
 
 struct slots {
 	struct board *board;
+	int board_fd; /* borrowed; -1: it is private to this process and its children */
 	bool used[BOARD_SLOTS];
 	int pokes[BOARD_SLOTS]; /* -1: none */
 	bool foreign;           /* the workers have another board, which this program cannot read */
 };
 
-void slots_init(struct slots *s, struct board *board);
+void slots_init(struct slots *s, struct board *board, int board_fd);
 /* NULL is fine. */
 void slots_done(struct slots *s);
 /* A slot for a worker of `generation`, with a fresh eventfd; -1: `e`. */

@@ -156,13 +156,13 @@ static int take_board(struct reload *r, const struct handover *h, struct err *e)
 	r->board = board_open(&r->board_fd, e);
 	if (!r->board)
 		return -1;
-	slots_init(&r->slots, r->board);
+	slots_init(&r->slots, r->board, r->board_fd);
 	if (same)
 		return 0;
 	log_notice("the board of latchd %s has another layout: counters begin anew", h->version);
 	r->foreign_fd = h->board;
 	r->foreign_layout = h->layout;
-	slots_init(&r->foreign_slots, board_new(e));
+	slots_init(&r->foreign_slots, board_new(e), -1);
 	r->foreign_slots.foreign = true;
 	r->foreign = r->shared;
 	r->foreign.slots = &r->foreign_slots;

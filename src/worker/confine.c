@@ -182,6 +182,8 @@ int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct er
 	open_late_comers(in->config);
 	if (in->ring && ticket_ring_make_readonly(in->ring, e))
 		return -1;
+	if (in->board_fd >= 0 && board_confine(in->board, in->board_fd, in->slot, e))
+		return -1;
 	if (keep_inheritance(in, e))
 		return -1;
 	*ret_nofile = raise_nofile();

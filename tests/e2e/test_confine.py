@@ -198,6 +198,19 @@ class Intruder(TestCase):
         self.get("/page")
         self.assertEqual(self.d.workers(), [self.worker], "the same one serves on")
 
+    def test_it_writes_to_nothing_on_the_board_but_its_slot(self):
+        debugger = self.debugger()
+        board = []
+        for line in Path(f"/proc/{self.worker}/maps").read_text().splitlines():
+            addresses, mode, rest = line.split(maxsplit=2)
+            if "latchd-board" in rest:
+                start, end = (int(n, 16) for n in addresses.split("-"))
+                board.append((mode, start, end - start))
+        self.assertEqual([n for mode, _, n in board if mode[1] == "w"], [4096], board)
+        for mode, start, n in board:
+            if mode[1] != "w":
+                self.assertEqual(debugger.call(self.MPROTECT, start, n, 3), -13, "EACCES")
+
     def dies(self, number, *arguments):
         debugger = self.debugger()
         debugger.last_call(number, *arguments)

@@ -1,6 +1,8 @@
 /* The board: slots, totals, balance, and the gate of the fair accept. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -85,6 +87,63 @@ Test(board, another_memory_is_refused)
 	cr_expect_null(board_open(&fd, &e), "too short");
 	cr_expect_eq(e.code, ERR_INTERNAL);
 	close(fd);
+}
+
+/* How a child ends that confines itself to slot 1 and does something. */
+static int end_of_confined(void (*fn)(struct board *, int fd))
+{
+	int fd = -1, status;
+	struct err e;
+	struct board *shared = board_open(&fd, &e);
+	pid_t pid;
+
+	cr_assert_not_null(shared, "%s", e.text);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		if (board_confine(shared, fd, 1, &e))
+			_exit(99);
+		fn(shared, fd);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		cr_expect_eq(board_get(shared->slot[1].requests), 7, "the master sees it");
+	board_free(shared);
+	close(fd);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void write_own(struct board *shared, int fd)
+{
+	(void)fd;
+	board_set(shared->slot[1].requests, (uint64_t)7);
+	if (mprotect(shared, BOARD_PAGE, PROT_READ | PROT_WRITE) == 0 || errno != EACCES)
+		_exit(98);
+	if (mprotect(&shared->slot[2], BOARD_PAGE, PROT_READ | PROT_WRITE) == 0)
+		_exit(97);
+}
+
+static void write_next(struct board *shared, int fd)
+{
+	(void)fd;
+	board_set(shared->slot[2].requests, (uint64_t)7);
+}
+
+static void write_head(struct board *shared, int fd)
+{
+	(void)fd;
+	board_set(shared->generation, 7u);
+}
+
+Test(board, a_worker_writes_to_its_slot_alone)
+{
+	if (sysconf(_SC_PAGESIZE) > BOARD_PAGE)
+		cr_skip("slots share pages here");
+	cr_expect_eq(end_of_confined(write_own), 0);
+	cr_expect_eq(end_of_confined(write_next), SIGSEGV);
+	cr_expect_eq(end_of_confined(write_head), SIGSEGV);
 }
 
 static int a_code(unsigned index)

@@ -32,7 +32,7 @@ static void setup(void)
 	cr_assert_geq(sd_event_new(&event), 0);
 	board = board_new(&e);
 	cr_assert_not_null(board);
-	slots_init(&slots, board);
+	slots_init(&slots, board, -1);
 }
 
 static void teardown(void)

@@ -16,7 +16,7 @@ static void setup(void)
 	clock_update();
 	board = board_new(&e);
 	cr_assert_not_null(board);
-	slots_init(&slots, board);
+	slots_init(&slots, board, -1);
 }
 
 static void teardown(void)

@@ -42,7 +42,7 @@ static void setup(void)
 	setenv("WATCHDOG_USEC", "20000000", 1);
 	cr_assert_geq(sd_event_new(&event), 0);
 	board = board_new(&e);
-	slots_init(&slots, board);
+	slots_init(&slots, board, -1);
 }
 
 static void teardown(void)

@@ -22,7 +22,7 @@ enum { CONFINED = BOARD_CONFINED_FILES | BOARD_CONFINED_CALLS };
 static struct config_route route = { .handler = CONFIG_HANDLER_FILES };
 static struct config_site site = { .routes = &route, .nroutes = 1 };
 static struct config config = { .sites = &site, .nsites = 1 };
-static struct inherit in = { .config = &config };
+static struct inherit in = { .config = &config, .board_fd = -1 };
 
 static void setup(void)
 {
