@@ -107,7 +107,14 @@ bool exchange_route(struct stream *s)
 	if (s->response.status)
 		return true;
 	arena_rewind(&s->arena, mark);
-	return false;
+	if (!s->put_off_ms)
+		s->put_off_ms = clock_ms();
+	if (clock_ms() - s->put_off_ms < STREAM_WAIT_MS)
+		return false;
+	report_peer(s->conn, LOG_LEVEL_WARNING, "there is too much work before this request");
+	stream_add_field(s, STR("Retry-After"), STR("30"));
+	stream_reply_error(s, 503);
+	return true;
 }
 
 int exchange_serve(struct stream *s, struct body_framing framing, struct http_error *error)
@@ -141,6 +148,7 @@ static void stream_clear(struct stream *s)
 	s->head_written = false;
 	s->driver = NULL;
 	s->sent = 0;
+	s->put_off_ms = 0;
 }
 
 static void give_back(struct stream *s)

@@ -26,7 +26,8 @@ struct tls_peer;
 enum {
 	STREAM_FIELDS_MAX = 24,
 	STREAM_HANDLER_FIELDS = 8, /* of them for the handler */
-	STREAM_ARENA_MAX = 256 * 1024
+	STREAM_ARENA_MAX = 256 * 1024,
+	STREAM_WAIT_MS = 30 * 1000
 };
 
 /* Where content comes from. */
@@ -83,11 +84,13 @@ struct stream {
 	bool head_written; /* the protocol has begun to send the response */
 	int64_t started_us;
 	int64_t wall_ms;
+	int64_t put_off_ms; /* when the handler could not answer for the first time; 0: it did */
 };
 
 /* A handler: answers by stream_reply(). `options` are its own of the route. One that cannot answer
  * yet, because that is more work than a turn of the loop has room for, leaves the response as it
- * found it, and is called again in the next turn; what it took of the arena is taken back. */
+ * found it, and is called again in the next turn; what it took of the arena is taken back. It has
+ * STREAM_WAIT_MS for all of that, or the answer is 503. */
 typedef void handler_fn(struct stream *s, const void *options);
 
 /* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers

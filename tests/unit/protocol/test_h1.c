@@ -442,6 +442,25 @@ Test(h1, a_handler_is_not_bound_by_the_least_rate)
 	cr_expect_eq(status(), 200);
 }
 
+Test(h1, a_handler_has_its_deadline)
+{
+	later = true;
+	say("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 29; i++)
+		pass(1000);
+	cr_expect_not(hear());
+	cr_expect_eq(heard_n, 0);
+	pass(1100);
+	cr_expect_not(hear());
+	cr_expect_eq(status(), 503);
+	cr_expect(strstr(heard, "\r\nRetry-After: 30\r\n"));
+	later = false;
+	heard_n = 0;
+	say(GET("/text"));
+	cr_expect_not(hear());
+	cr_expect_eq(status(), 200, "it goes on");
+}
+
 Test(h1, an_idle_connection_ends_at_its_deadline)
 {
 	pass(timeouts.idle_ms - 100);

@@ -508,6 +508,24 @@ Test(h2, a_handler_is_not_bound_by_the_least_rate)
 	cr_expect_str_eq(s->body, "late");
 }
 
+Test(h2, a_handler_has_its_deadline)
+{
+	struct h2_client_stream *s[3];
+
+	later = -1000000;
+	for (int i = 0; i < 3; i++)
+		s[i] = h2_client_get(&client, "/later");
+	run();
+	for (int i = 0; i < 29; i++)
+		pass(1000);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(status(s[i]), 0);
+	pass(1100);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(status(s[i]), 503);
+	cr_expect_not(ended);
+}
+
 /* What frames of a type are there in what the server sent since; `*ret_last`: the last one's
  * payload. */
 static unsigned raw_frames(unsigned char type, char *ret_last, size_t n)
