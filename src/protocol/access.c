@@ -92,7 +92,7 @@ static void request_facts(struct facts *f, const struct access_request *r)
 	add_text(f, "method", "METHOD", r->method, CLIENT_MAX);
 	add_text(f, "target", "TARGET", r->target, ACCESS_TARGET_MAX);
 	add_text(f, "protocol", "PROTOCOL", r->protocol, CLIENT_MAX);
-	add_number(f, "status", "STATUS", (uint64_t)r->status);
+	add_optional(f, "status", "STATUS", r->status > 0 ? r->status : -1, FACT_NUMBER);
 	add_number(f, "bytes", "BYTES", r->bytes);
 	add_number(f, "duration_us", "DURATION_US", r->duration_us);
 	add_text(f, "referer", "REFERER", r->referer, ACCESS_VALUE_MAX);
@@ -199,6 +199,11 @@ static char *put_escaped(char *at, struct str s)
 }
 
 /* METHOD target protocol, or "-" for what never became a request. */
+static char *put_status(char *at, int status)
+{
+	return status > 0 ? put_u64(at, (uint64_t)status) : put_str(at, STR("-"));
+}
+
 static char *put_request_line(char *at, const struct access_request *r)
 {
 	if (r->method.n == 0 && r->target.n == 0)
@@ -232,7 +237,7 @@ static bool write_line(
 	at = put_str(at, STR("] \""));
 	at = put_request_line(at, r);
 	at = put_str(at, STR("\" "));
-	at = put_u64(at, (uint64_t)r->status);
+	at = put_status(at, r->status);
 	*at++ = ' ';
 	at = put_u64(at, r->bytes);
 	if (combined) {
@@ -373,7 +378,7 @@ static void journal_request(const struct access_request *r)
 	at = put_str(at, STR(" \""));
 	at = put_request_line(at, r);
 	at = put_str(at, STR("\" "));
-	at = put_u64(at, (uint64_t)r->status);
+	at = put_status(at, r->status);
 	*at++ = ' ';
 	at = put_u64(at, r->bytes);
 	request_facts(&f, r);

@@ -41,7 +41,7 @@ struct access_log {
  * whatever it holds, it cannot begin a line of its own. */
 struct access_request {
 	struct str client, site, method, target, protocol, referer, user_agent;
-	int status;
+	int status; /* 0: the client had gone before there was an answer */
 	uint64_t bytes, duration_us;
 	struct str tls_version, tls_cipher;
 	int tls_resumed;              /* -1: plain connection */

@@ -118,6 +118,21 @@ class Clients(TestCase):
         self.assertEqual((second["target"], second["status"], second["stream"]), ("/nope", 404, 3))
 
 
+    def test_a_request_that_was_taken_back_has_no_status(self):
+        """A listing is never made in one turn."""
+        config = TWO.replace('root = "@WWW@";', 'root = "@WWW@"; listing = true;', 1)
+        with Latchd(config, files={"folder/a.txt": b"hello\n"}) as d, H2Peer(d.port) as p:
+            p.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, request("/folder/"))
+                   + frame(RST_STREAM, 0, 1, struct.pack("!I", CANCEL)))
+            lines, number = [], 1
+            while not lines:
+                number += 2
+                self.assertEqual(p.fetch(number, "/a.txt").status, 404)
+                lines = [json.loads(line) for line in (d.dir / "access.log").open()
+                         if '"/folder/"' in line]
+            self.assertEqual((lines[0]["status"], lines[0]["bytes"]), (None, 0))
+
+
 class Frames(TestCase):
     @classmethod
     def setUpClass(cls):

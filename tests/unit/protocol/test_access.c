@@ -103,6 +103,16 @@ Test(access, absent_values_are_dashes)
 				    "\"-\" \"-\"\n");
 }
 
+Test(access, a_request_without_an_answer_has_no_status)
+{
+	request.status = 0;
+	access_write_request(&logged, &request);
+	cr_expect_not_null(strstr(flushed(), "\" - 1234 \""));
+	logged.format = ACCESS_JSON;
+	access_write_request(&logged, &request);
+	cr_expect_not_null(strstr(flushed(), ",\"status\":null,\"bytes\":1234,"));
+}
+
 Test(access, the_time_follows_the_request)
 {
 	access_write_request(&logged, &request);
