@@ -10,21 +10,37 @@
 #include "handler/select.h"
 #include "http/precond.h"
 
-/* To the same path with a slash, so that relative links work. One leading slash, whatever came, or
- * "//host/" would lead elsewhere. */
+static bool has_double_slash(struct str path)
+{
+	for (size_t i = 1; i < path.n; i++)
+		if (path.p[i] == '/' && path.p[i - 1] == '/')
+			return true;
+	return false;
+}
+
+/* "//a///b" -> "/a/b/". */
+static bool append_directory(struct buf *to, struct str path)
+{
+	bool ok = true;
+	size_t end;
+
+	for (size_t at = 0; ok && at < path.n; at = end) {
+		end = str_find(path, '/', at + 1);
+		if (end > at + 1)
+			ok = uri_encode_path(to, (struct str){ path.p + at, end - at });
+	}
+	return ok && buf_append_str(to, STR("/"));
+}
+
+/* To the one path of it, which ends in a slash, so that relative links work. One leading slash,
+ * whatever came, or "//host/" would lead elsewhere. */
 static void redirect_to_directory(struct stream *s)
 {
 	struct buf to;
 	char *location;
-	struct str path = s->path;
 
-	while (path.n > 1 && path.p[1] == '/') {
-		path.p++;
-		path.n--;
-	}
 	buf_init(&to, STREAM_ARENA_MAX / 2);
-	if (!uri_encode_path(&to, path) || !buf_append_str(&to, STR("/")) ||
-		!buf_append_str(&to, s->target.query) ||
+	if (!append_directory(&to, s->path) || !buf_append_str(&to, s->target.query) ||
 		!(location = arena_strdup(&s->arena, buf_str(&to)))) {
 		stream_reply_error(s, 500);
 	} else {
@@ -152,6 +168,10 @@ static void reply_directory(
 {
 	if (!o->listing) {
 		stream_reply_error(s, 403);
+		return;
+	}
+	if (has_double_slash(s->path)) { /* the way up from there would be longer */
+		redirect_to_directory(s);
 		return;
 	}
 	switch (listing_get(s, o, found)) {

@@ -70,17 +70,6 @@ static struct directory_order order_of(struct str query)
 	return order;
 }
 
-/* "//a///b/" -> "/a/b/", and a NUL: spellings of one directory share its page. */
-static bool append_squeezed(struct buf *out, struct str path)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < path.n && ok; i++)
-		if (i == 0 || path.p[i] != '/' || path.p[i - 1] != '/')
-			ok = buf_append(out, path.p + i, 1);
-	return ok && buf_append(out, "", 1);
-}
-
 static bool make_key(struct stream *s, const struct files_options *o,
 	const struct lookup_result *found, struct buf *out)
 {
@@ -93,7 +82,8 @@ static bool make_key(struct stream *s, const struct files_options *o,
 	key.sort = order.sort;
 	key.descending = order.descending;
 	key.json = negotiate_json(&s->request.fields);
-	return buf_append(out, &key, sizeof(key)) && append_squeezed(out, found->path);
+	return buf_append(out, &key, sizeof(key)) && buf_append_str(out, found->path) &&
+	       buf_append(out, "", 1);
 }
 
 /* ---- the work --------------------------------------------------------------- */

@@ -77,6 +77,20 @@ class Listing(TestCase):
                 self.assertEqual(self.d.fetch(target).status, 200, target)
         self.assertEqual(sorted(found), sorted(n for n in NAMES if not n.startswith(".")))
 
+    def test_other_spellings_lead_to_the_page(self):
+        """Relative links would lead elsewhere from there."""
+        self.d.put("one/two/three", b"3")
+        for target, location in (("/one//two/", "/one/two/"), ("//one/two/?sort=date",
+                                 "/one/two/?sort=date"), ("///", "/"), ("/one//two", "/one/two/"),
+                                 ("//one/%2e/two//", "/one/two/")):
+            response = self.d.fetch(target)
+            self.assertEqual((response.status, response.headers.get("location")),
+                             (301, location), target)
+        page = Page(self.d.fetch("/one/two/").body)
+        up = [urllib.parse.urlsplit(u).path for u in page.resolved("https://localhost/one/two/")]
+        self.assertEqual(up[:3], ["/", "/one/", "/one/two/"], "the crumbs")
+        self.assertEqual(self.d.fetch("/one//two/three").body, b"3", "files have no links of ours")
+
     def test_json(self):
         response = self.d.fetch("/sizes/", headers={"Accept": "application/json"})
         entries = {e["name"]: e for e in json.loads(response.body)["entries"]}
