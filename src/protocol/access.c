@@ -198,12 +198,12 @@ static char *put_escaped(char *at, struct str s)
 	return at;
 }
 
-/* METHOD target protocol, or "-" for what never became a request. */
 static char *put_status(char *at, int status)
 {
 	return status > 0 ? put_u64(at, (uint64_t)status) : put_str(at, STR("-"));
 }
 
+/* METHOD target protocol, or "-" for what never became a request. */
 static char *put_request_line(char *at, const struct access_request *r)
 {
 	if (r->method.n == 0 && r->target.n == 0)
