@@ -50,6 +50,14 @@ Test(head_write, rfc9112_5_field_lines)
 	holds("A: 0\r\nB: 18446744073709551615\r\n");
 }
 
+Test(head_write, rfc9112_2_2_no_bare_cr)
+{
+	cr_assert(!head_write_field(&out, STR("X"), STR("a\rb")));
+	cr_assert(!head_write_field(&out, STR("X"), STR("a\r")));
+	cr_assert(!head_write_field(&out, STR("X\r"), STR("a")));
+	cr_assert_eq(buf_len(&out), 0);
+}
+
 Test(head_write, rfc9110_5_5_no_value_can_end_its_line)
 {
 	cr_assert(!head_write_field(&out, STR("X"), STR("a\r\nSet-Cookie: b")));
