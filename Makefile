@@ -173,7 +173,7 @@ check-asan: run_unit_asan run_replay_asan run_e2e_asan
 # In a booted systemd; needs root. LONG=1 for many times more of everything.
 check-system: tree_plain deb
 	tests/system/run $(abspath $(BUILD)/plain/tree) $(abspath $(BUILD))/deb $(SYSTEM)
-# `latch check` against other people's servers.
+# Beside other people's servers: `latch check` of them, and the same requests to latchd and to them.
 check-peers: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
 		PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
