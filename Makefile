@@ -63,7 +63,8 @@ manuals := $(wildcard man/*.[158])
 LANGUAGE := -std=gnu17 -D_GNU_SOURCE -Isrc -DHAVE_LIBSYSTEMD=1 \
 	-DLATCH_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(sysconfdir)"' $(if $(KEYLOG),-DLATCH_KEYLOG=1) \
 	$(if $(HTTP2),-DHAVE_NGHTTP2=1) \
-	$(if $(ZLIB),-DHAVE_ZLIB=1) $(if $(ZSTD),-DHAVE_ZSTD=1) $(if $(BROTLI),-DHAVE_BROTLI=1)
+	$(if $(ZLIB),-DHAVE_ZLIB=1) $(if $(ZSTD),-DHAVE_ZSTD=1) $(if $(BROTLI),-DHAVE_BROTLI=1) \
+	$(if $(HIREDIS),-DHAVE_HIREDIS=1)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
 	-Wwrite-strings -Wvla -Wimplicit-fallthrough
 HARDENING := -fstack-protector-strong -fPIE
