@@ -17,11 +17,12 @@ static void arm(struct rotation *r);
 static void renew(struct rotation *r)
 {
 	const struct config *c = r->config;
+	const struct ticket_era always = { INT64_MIN, c->tickets_secret };
 	struct err e;
 	int rc;
 
 	if (c->tickets_secret)
-		rc = ticket_ring_derive(r->ring, c->tickets_secret, clock_wall_ms_now(),
+		rc = ticket_ring_derive(r->ring, &always, 1, clock_wall_ms_now(),
 			c->tls.tickets_rotate_ms, c->tls.tickets_keep, &e);
 	else
 		rc = ticket_ring_rotate(r->ring, c->tls.tickets_keep, &e);

@@ -1,13 +1,10 @@
-/* The secret becomes a key of HKDF at once and is forgotten; what is kept is a page of its own that
- * the kernel wipes in every child and leaves out of cores. It refuses what nobody would call
- * random. */
+/* The secret becomes a key of HKDF at once and is forgotten; what is kept lies in a vault. It
+ * refuses what nobody would call random. */
 #include "tls/secret.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -16,6 +13,7 @@
 #include <openssl/params.h>
 
 #include "tls/file.h"
+#include "tls/vault.h"
 
 enum { KEY_SIZE = 32, DISTINCT_MIN = 8 };
 
@@ -55,26 +53,6 @@ static bool run_hkdf(int mode, const void *key, size_t key_size, const void *inf
 	return ok;
 }
 
-static struct page *new_page(struct err *e)
-{
-	struct page *p =
-		mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED) {
-		err_errno(e, ERR_SYSTEM, errno, "memory for the secret of tickets");
-		return NULL;
-	}
-	if (madvise(p, sizeof(*p), MADV_WIPEONFORK) < 0 ||
-		madvise(p, sizeof(*p), MADV_DONTDUMP) < 0) {
-		err_errno(e, ERR_SYSTEM, errno,
-			"memory for the secret of tickets that workers do not inherit");
-		munmap(p, sizeof(*p));
-		return NULL;
-	}
-	mlock(p, sizeof(*p)); /* out of the swap, where the limits allow it */
-	return p;
-}
-
 static struct str without_end(struct str s)
 {
 	while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
@@ -105,7 +83,7 @@ static int take(struct tls_secret *s, const char *path, struct str text, struct 
 		return err_at(e, ERR_CONFIG, path, 0,
 			"is too regular to be a secret; expected random bytes, such as "
 			"\"openssl rand -base64 48\" prints");
-	s->page = new_page(e);
+	s->page = vault_new(sizeof(*s->page), e);
 	if (!s->page)
 		return -1;
 	if (!run_hkdf(EVP_KDF_HKDF_MODE_EXTRACT_ONLY, text.p, text.n, label, sizeof(label) - 1,
@@ -113,6 +91,18 @@ static int take(struct tls_secret *s, const char *path, struct str text, struct 
 		return err_set(e, ERR_SYSTEM, "OpenSSL has no HKDF for the keys of tickets");
 	s->page->is_there = true;
 	return 0;
+}
+
+struct tls_secret *tls_secret_new(const void *bytes, size_t n, struct err *e)
+{
+	struct tls_secret *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		err_set(e, ERR_SYSTEM, "out of memory");
+	else if (take(s, NULL, (struct str){ bytes, n }, e) == 0)
+		return s;
+	tls_secret_free(s);
+	return NULL;
 }
 
 struct tls_secret *tls_secret_load(const char *path, struct digest_list *digests, struct err *e)
@@ -138,10 +128,7 @@ void tls_secret_free(struct tls_secret *s)
 {
 	if (!s)
 		return;
-	if (s->page) {
-		OPENSSL_cleanse(s->page, sizeof(*s->page));
-		munmap(s->page, sizeof(*s->page));
-	}
+	vault_free(s->page, sizeof(*s->page));
 	free(s);
 }
 

@@ -18,6 +18,8 @@ enum { TLS_SECRET_MIN = 32 };
 /* The content of the file, line ends behind it taken away. NULL: `e` at the file: it cannot be
  * read, or is too short or too regular to be a secret. */
 struct tls_secret *tls_secret_load(const char *path, struct digest_list *digests, struct err *e);
+/* The same of bytes. */
+struct tls_secret *tls_secret_new(const void *bytes, size_t n, struct err *e);
 void tls_secret_free(struct tls_secret *s); /* NULL is fine */
 /* Key material of the slice, n bytes, for slices of `rotate_ms`: other lengths have other keys. -1:
  * OpenSSL failed, or the process was forked from the one that loaded it. */

@@ -45,7 +45,7 @@ struct ticket_key {
 static_assert(sizeof(struct ticket_key) == KEY_WORDS * sizeof(uint64_t), "a key is ten words");
 
 /* Another layout gets another number: a ring may come from another version of this program. */
-#define RING_MAGIC UINT64_C(0x6c617463686b0002)
+#define RING_MAGIC UINT64_C(0x6c617463686b0003)
 #define RING_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct ring_memory {
@@ -54,6 +54,7 @@ struct ring_memory {
 	_Atomic uint32_t sequence; /* odd: being written */
 	_Atomic uint32_t nkeys;
 	_Atomic uint32_t derived;                   /* how many of them are a secret's */
+	_Atomic int64_t others_until_ms;            /* how long the others are still taken */
 	_Atomic uint64_t keys[KEYS_MAX][KEY_WORDS]; /* the newest first */
 };
 
@@ -68,6 +69,7 @@ struct ticket_ring {
 /* A private copy of the ring. */
 struct snapshot {
 	uint32_t nkeys, derived;
+	int64_t others_until_ms;
 	struct ticket_key keys[KEYS_MAX];
 };
 
@@ -81,6 +83,7 @@ static bool read_once(struct ring_memory *m, struct snapshot *ret)
 		return false;
 	ret->nkeys = atomic_load_explicit(&m->nkeys, memory_order_relaxed);
 	ret->derived = atomic_load_explicit(&m->derived, memory_order_relaxed);
+	ret->others_until_ms = atomic_load_explicit(&m->others_until_ms, memory_order_relaxed);
 	if (ret->nkeys > KEYS_MAX || ret->derived > ret->nkeys)
 		return false;
 	for (uint32_t i = 0; i < ret->nkeys; i++) {
@@ -109,6 +112,7 @@ static void store(struct ring_memory *m, const struct snapshot *s)
 	atomic_thread_fence(memory_order_release);
 	atomic_store_explicit(&m->nkeys, s->nkeys, memory_order_relaxed);
 	atomic_store_explicit(&m->derived, s->derived, memory_order_relaxed);
+	atomic_store_explicit(&m->others_until_ms, s->others_until_ms, memory_order_relaxed);
 	atomic_store_explicit(&m->rotated_ms, clock_us_now() / 1000, memory_order_relaxed);
 	for (uint32_t i = 0; i < KEYS_MAX; i++) {
 		uint64_t words[KEY_WORDS] = { 0 };
@@ -307,18 +311,36 @@ static bool has_key(const struct snapshot *s, const struct ticket_key *key)
 	return false;
 }
 
-/* Of `before`, when the keys are not yet the secret's: what its tickets need. */
-static void keep_others(struct snapshot *s, const struct snapshot *before)
+/* Of `before`, whose newest key may be none of these: its tickets live for `span_ms` more. */
+static void keep_others(
+	struct snapshot *s, const struct snapshot *before, int64_t now_ms, int64_t span_ms)
 {
-	if (before->derived > 0 && has_key(s, &before->keys[0]))
-		return;
+	s->others_until_ms = before->others_until_ms;
+	if (!before->derived || !has_key(s, &before->keys[0]) ||
+		s->others_until_ms > now_ms + span_ms)
+		s->others_until_ms = now_ms + span_ms;
 	for (uint32_t i = 0; i < before->nkeys && s->nkeys < KEYS_MAX; i++)
-		if (!has_key(s, &before->keys[i]))
+		if (now_ms < s->others_until_ms && !has_key(s, &before->keys[i]))
 			s->keys[s->nkeys++] = before->keys[i];
 }
 
-int ticket_ring_derive(struct ticket_ring *r, const struct tls_secret *secret, int64_t now_ms,
-	int64_t rotate_ms, unsigned keep, struct err *e)
+/* The key of a slice into the next place; where nothing is known of that slice, none. */
+static int derive_next(struct snapshot *s, const struct ticket_era *eras, size_t n,
+	int64_t rotate_ms, int64_t slice)
+{
+	size_t i = n;
+
+	while (i > 0 && eras[i - 1].slice > slice)
+		i--;
+	if (i == 0)
+		return 0;
+	s->nkeys++;
+	return tls_secret_derive(
+		eras[i - 1].secret, rotate_ms, slice, &s->keys[s->nkeys - 1], sizeof(s->keys[0]));
+}
+
+int ticket_ring_derive(struct ticket_ring *r, const struct ticket_era *eras, size_t n,
+	int64_t now_ms, int64_t rotate_ms, unsigned keep, struct err *e)
 {
 	struct snapshot s = { 0 }, before = { 0 };
 	int64_t slice = now_ms / rotate_ms;
@@ -327,13 +349,13 @@ int ticket_ring_derive(struct ticket_ring *r, const struct tls_secret *secret, i
 	assert(r->writable);
 	assert(keep >= 1 && keep < TICKET_KEEP_MAX && rotate_ms > 0);
 	take_snapshot(r, &before);
-	for (unsigned i = 0; rc == 0 && i < keep + 2; i++) {
-		int64_t that = i <= keep ? slice - i : slice + 1;
-		rc = tls_secret_derive(secret, rotate_ms, that, &s.keys[i], sizeof(s.keys[i]));
-	}
+	for (unsigned i = 0; rc == 0 && i <= keep; i++)
+		rc = i > 0 && !s.nkeys ? -1 : derive_next(&s, eras, n, rotate_ms, slice - i);
+	if (rc == 0)
+		rc = derive_next(&s, eras, n, rotate_ms, slice + 1);
 	if (rc == 0) {
-		s.nkeys = s.derived = keep + 2;
-		keep_others(&s, &before);
+		s.derived = s.nkeys;
+		keep_others(&s, &before, now_ms, rotate_ms * keep);
 		store(r->memory, &s);
 	}
 	OPENSSL_cleanse(&s, sizeof(s));

@@ -8,6 +8,7 @@
 #define LATCH_TLS_TICKET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -17,6 +18,12 @@ struct ticket_ring; /* the mapping; opaque */
 struct tls_secret;
 
 enum { TICKET_KEEP_MAX = 8 };
+
+/* From which slice on the keys follow from which secret. */
+struct ticket_era {
+	int64_t slice;
+	struct tls_secret *secret;
+};
 
 /* A new ring with one key; the caller's mapping is writable. NULL: `e`. The descriptor (see
  * ticket_ring_fd) is close-on-exec, size-sealed. */
@@ -33,12 +40,13 @@ void ticket_ring_free(struct ticket_ring *r);
 int ticket_ring_fd(const struct ticket_ring *r); /* -1 once it is read-only */
 /* Puts a new key in front; `keep` older ones stay (1 to TICKET_KEEP_MAX - 1), older are wiped. */
 int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e);
-/* Puts the keys of a secret into it for the time `now_ms` (clock_wall_ms()), made for slices of
+/* Puts the keys of secrets into it for the time `now_ms` (clock_wall_ms()), made for slices of
  * `rotate_ms`: that of this slice in front, `keep` before it, and, for machines whose clocks are
- * ahead, the next. Keys that were no secret's, or another's, are still taken until the next slice.
- */
-int ticket_ring_derive(struct ticket_ring *r, const struct tls_secret *s, int64_t now_ms,
-	int64_t rotate_ms, unsigned keep, struct err *e);
+ * ahead, the next. The eras are in order, n of them; slices before the first have no key, and this
+ * slice must have one. Keys that were there before, and are none of these, are taken for as long as
+ * their tickets live, `keep` slices. */
+int ticket_ring_derive(struct ticket_ring *r, const struct ticket_era *eras, size_t n,
+	int64_t now_ms, int64_t rotate_ms, unsigned keep, struct err *e);
 /* Are its keys those of a secret? */
 bool ticket_ring_is_derived(const struct ticket_ring *r);
 /* Installs the callback. The ring must outlive the context. One ticket a handshake. */

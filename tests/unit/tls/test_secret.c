@@ -38,7 +38,9 @@ static void machine_set(struct machine *m, int64_t now_ms, int64_t rotate_ms)
 {
 	struct err e = { 0 };
 
-	cr_assert_eq(ticket_ring_derive(m->ring, m->secret, now_ms, rotate_ms, KEEP, &e), 0, "%s",
+	const struct ticket_era always = { INT64_MIN, m->secret };
+
+	cr_assert_eq(ticket_ring_derive(m->ring, &always, 1, now_ms, rotate_ms, KEEP, &e), 0, "%s",
 		e.text);
 	cr_expect(ticket_ring_is_derived(m->ring));
 }
@@ -135,7 +137,8 @@ Test(secret, line_ends_are_no_part_of_it_and_slices_are)
 	machine_stop(&b);
 }
 
-Test(secret, tickets_from_before_it_last_until_the_next_slice)
+/* However often the keys are made in between, at reloads. */
+Test(secret, tickets_from_before_it_last_as_long_as_they_live)
 {
 	SSL_CTX *peer = peer_context(TLS1_3_VERSION);
 	struct machine m = { .ring = ticket_ring_new(NULL) };
@@ -144,16 +147,70 @@ Test(secret, tickets_from_before_it_last_until_the_next_slice)
 	m.secret = load(good, strlen(good), NULL);
 	m.ctx = server_context("ecdsa", NULL, m.ring);
 	SSL_SESSION *old = visit(m.ctx, peer, NULL, &resumed);
-	for (int64_t now = 5000; now < 7000; now += 999) {
+	for (int64_t now = 5000; now < 8000; now += 333) {
 		machine_set(&m, now, ROTATE);
-		SSL_SESSION_free(visit(m.ctx, peer, old, &resumed));
-		cr_expect_eq(resumed, now == 5000, "%d", (int)now);
+		SSL_SESSION *copy = SSL_SESSION_dup(old); /* a client uses each once */
+		SSL_SESSION_free(visit(m.ctx, peer, copy, &resumed));
+		SSL_SESSION_free(copy);
+		cr_expect_eq(resumed, now < 5000 + KEEP * ROTATE, "%d", (int)now);
 	}
 	cr_assert_eq(ticket_ring_rotate(m.ring, KEEP, NULL), 0);
 	cr_expect_not(ticket_ring_is_derived(m.ring));
 	SSL_SESSION_free(old);
 	SSL_CTX_free(peer);
 	machine_stop(&m);
+}
+
+static struct tls_secret *secret_of(char c)
+{
+	char bytes[TLS_SECRET_MIN];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(c + (char)i);
+	return tls_secret_new(bytes, sizeof(bytes), NULL);
+}
+
+/* Machines that know the secrets of different slices. */
+Test(secret, eras_follow_one_another)
+{
+	struct tls_secret *first = secret_of('a'), *second = secret_of('k');
+	const struct ticket_era both[] = { { 5, first }, { 7, second } };
+	static const struct {
+		size_t from, n; /* what the other knows of them */
+		int64_t ours, theirs;
+		bool shared;
+	} rows[] = {
+		{ 0, 2, 5000, 5000, true },
+		{ 0, 1, 5000, 5000, true },
+		{ 0, 1, 6000, 6000, true },  /* slice 6 follows from the secret of 5 */
+		{ 0, 1, 7000, 7000, false }, /* one has not heard of the second */
+		{ 1, 1, 7000, 7000, true },
+		{ 1, 1, 6000, 7000, false }, /* nobody knows what was before what it knows */
+		{ 0, 2, 5000, 7000, true },
+	};
+	struct machine a, b;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		machine_start(&a, good, 1000);
+		machine_start(&b, good, 2000000);
+		cr_assert_eq(
+			ticket_ring_derive(a.ring, both, 2, rows[i].ours, ROTATE, KEEP, &e), 0);
+		cr_assert_eq(ticket_ring_derive(b.ring, both + rows[i].from, rows[i].n,
+				     rows[i].theirs, ROTATE, KEEP, &e),
+			0);
+		cr_expect_eq(is_shared(&a, &b, TLS1_3_VERSION), rows[i].shared, "row %zu", i);
+		machine_stop(&a);
+		machine_stop(&b);
+	}
+	struct ticket_ring *ring = ticket_ring_new(NULL);
+	cr_expect_eq(ticket_ring_derive(ring, both, 2, 4999, ROTATE, KEEP, &e), -1,
+		"nothing is known of this slice");
+	cr_expect_eq(ticket_ring_derive(ring, both, 0, 5000, ROTATE, KEEP, &e), -1);
+	cr_expect_not(ticket_ring_is_derived(ring), "and it is as it was");
+	ticket_ring_free(ring);
+	tls_secret_free(first);
+	tls_secret_free(second);
 }
 
 Test(secret, what_is_none)
