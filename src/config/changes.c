@@ -1,5 +1,6 @@
 /* Compares the effective values, defaults filled in: what was written down without effect is no
- * change. Both configurations become lists of "key = value", which are compared by key. */
+ * change. Both configurations become lists of "key = value", which are compared by key. Refuses to
+ * show an address that may have a password in it: the changes are logged. */
 #include "config/changes.h"
 
 #include <stdio.h>
@@ -97,6 +98,12 @@ static void walk_value(struct list *l, const struct directive *d, const void *ba
 	const char *text;
 	struct buf b;
 
+	/* Another password alone is no change that can be shown. */
+	if (!strcmp(d->key, "tls.tickets.store")) {
+		text = ((const struct config *)base)->tickets_store_shown;
+		add(l, key, text ? text : "\"\"");
+		return;
+	}
 	buf_init(&b, CHANGES_VALUE_MAX);
 	text = format_value(d, base, &b) ? buf_cstring(&b) : NULL;
 	add(l, key, text ? text : "...");

@@ -11,6 +11,7 @@
 #include "config/source.h"
 #include "handler/filecache.h"
 #include "tls/secret.h"
+#include "tls/vault.h"
 #include "tls/sites.h"
 
 static void free_strings(char **v, size_t n)
@@ -112,10 +113,19 @@ static void opened_done(struct config *c)
 	free(c->metrics.certificates);
 	free(c->metrics.crls);
 	tls_secret_free(c->tickets_secret);
+	vault_free(c->tickets_store_url, sizeof(*c->tickets_store_url));
+	free(c->tickets_store_shown);
 	if (c->serve_pem)
 		explicit_bzero(c->serve_pem, strlen(c->serve_pem));
 	free(c->serve_pem);
 	free(c->serve_ca_path);
+}
+
+static void forget(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
 }
 
 void config_free(struct config *c)
@@ -131,6 +141,7 @@ void config_free(struct config *c)
 	opened_done(c);
 	tls_options_done(&c->tls);
 	free(c->tickets_secret_file);
+	forget(c->tickets_store);
 	free_strings(c->files, c->nfiles);
 	digest_list_done(&c->digests);
 	source_done(c->source);

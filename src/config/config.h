@@ -16,6 +16,7 @@
 #include "handler/respond.h"
 #include "handler/route.h"
 #include "net/sock.h"
+#include "net/store_url.h"
 #include "protocol/access.h"
 #include "protocol/conn.h"
 #include "tls/closing.h"
@@ -143,6 +144,7 @@ struct config {
 	char *media_types;         /* absolute, or "": none */
 	struct media_types *media; /* opened; NULL: none */
 	char *tickets_secret_file; /* absolute, "": none */
+	char *tickets_store;       /* as written, "": none; it may have a password */
 	struct conn_timeouts timeouts;
 	struct conn_limits limits;
 	int64_t reload_ready_ms, reload_drain_ms;
@@ -165,10 +167,12 @@ struct config {
 	struct log_file
 		*log_files; /* [0] is the error log where that is a file; paths are distinct */
 	size_t nlog_files;
-	struct config_place *log_places;   /* where each was named first */
-	struct tls_secret *tickets_secret; /* the master's alone; NULL: none */
-	struct metrics_options metrics;    /* of all routes that have them */
-	char *serve_pem;                   /* --serve: leaf and key in memory */
+	struct config_place *log_places;     /* where each was named first */
+	struct tls_secret *tickets_secret;   /* the master's alone; NULL: none */
+	struct store_url *tickets_store_url; /* likewise, in a vault */
+	char *tickets_store_shown;           /* where it is, for people; NULL: there is none */
+	struct metrics_options metrics;      /* of all routes that have them */
+	char *serve_pem;                     /* --serve: leaf and key in memory */
 	char *serve_ca_path;
 };
 

@@ -59,6 +59,11 @@ static char *resolve(const char *name, struct config_place p, struct findings *f
 	return NULL;
 }
 
+char *credential_path(const char *text, struct config_place p, struct findings *f)
+{
+	return resolve(text + sizeof(prefix) - 1, p, f);
+}
+
 /* The directives of one struct. `otherwise`: where it stands; `moved` (or NULL): a struct of the
  * same kind in which they may be marked. */
 static void resolve_in(struct config *c, enum table_owner owner, void *base, const void *moved,

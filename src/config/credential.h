@@ -10,6 +10,8 @@
 
 /* Is that not a path, but the name of a credential? */
 bool credential_is(const char *text);
+/* Where the credential that `text` names is, on the heap. NULL: an error in `f` at `p`. */
+char *credential_path(const char *text, struct config_place p, struct findings *f);
 /* The path of each credential that `c` names instead of its name. One that is not there is an error
  * in `f`, and keeps its name. */
 void credential_resolve_all(struct config *c, struct findings *f);

@@ -9,11 +9,11 @@
 
 #include "base/names.h"
 #include "config/credential.h"
+#include "config/open_tickets.h"
 #include "config/reuse.h"
 #include "config/table.h"
 #include "tls/decode.h"
 #include "tls/facts.h"
-#include "tls/secret.h"
 
 enum { WARN_DAYS = 14, POLICY_SIZE = 320 };
 
@@ -215,22 +215,6 @@ static bool is_complete(const struct config *c, const struct config_site *site)
 	return complete;
 }
 
-static void open_secret(struct config *c, struct findings *f)
-{
-	struct config_place p = config_place_of(c, &c->tickets_secret_file, NULL);
-	const char *file = c->tickets_secret_file;
-	struct err e = { 0 };
-
-	if (!file || !file[0] || credential_is(file))
-		return;
-	if (!c->tls.tickets_enabled)
-		findings_warning(f, p.file, p.line,
-			"tls.tickets.secret_file is not used: tickets are not enabled");
-	c->tickets_secret = tls_secret_load(file, &c->digests, &e);
-	if (!c->tickets_secret)
-		findings_error(f, e.code, p.file, p.line, "%s: %s", file, e.text);
-}
-
 void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)
 {
 	/* For the certificates' sake when the options themselves are at fault. */
@@ -252,7 +236,7 @@ void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findin
 		o.ring = NULL;
 	}
 	reuse_init(&o.reuse, c->before);
-	open_secret(c, f);
+	open_tickets(c, f);
 	for (size_t i = 0; i < c->nsites; i++)
 		if (is_complete(c, &c->sites[i]))
 			open_context(&o, &c->sites[i]);

@@ -77,7 +77,8 @@ static void tell_status(struct answers *a, struct control_client *client, bool j
 	bool ok;
 
 	buf_init(&text, CONTROL_REPLY_MAX - 4096);
-	ok = json ? report_json(a->o.reload, &text) : report_table(a->o.reload, &text);
+	ok = json ? report_json(a->o.reload, a->o.rotation, &text)
+		  : report_table(a->o.reload, a->o.rotation, &text);
 	if (ok)
 		control_say_lines(client, CONTROL_OUTPUT, buf_str(&text));
 	else

@@ -4,10 +4,12 @@
 
 #include "master/control.h"
 #include "master/reload.h"
+#include "master/rotation.h"
 
 struct answers_options {
 	sd_event *event;
 	struct reload *reload;
+	const struct rotation *rotation;
 	/* Begins a graceful stop; not called while one runs. */
 	void (*stop)(void *data);
 	/* Begins an upgrade, or does not: answers_upgraded() says what came of it. */

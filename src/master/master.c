@@ -129,11 +129,14 @@ static void on_upgrade(void *data, enum upgrade_news news)
 	struct master *m = data;
 
 	if (news == UPGRADE_BEGUN) {
+		rotation_pause(&m->rotation); /* a child would be that of another program */
 		notify_reloading("upgrading");
 		return;
 	}
-	if (news == UPGRADE_REJECTED)
+	if (news == UPGRADE_REJECTED) {
+		rotation_resume(&m->rotation);
 		notify_ready(new_status(m));
+	}
 	answers_upgraded(&m->answers, m->upgrade.code, buf_str(&m->upgrade.said));
 }
 
@@ -284,8 +287,11 @@ static int loop(struct master *m)
 	int r = 0;
 
 	reload_begin(&m->reload);
-	if (m->reload.candidate)
+	if (m->reload.candidate) {
 		notify_extend(m->reload.candidate->config->reload_ready_ms + MARGIN_MS);
+		if (m->state == MASTER_STARTING)
+			rotation_await(&m->rotation, m->reload.candidate->config);
+	}
 	while (m->state != MASTER_GONE && r >= 0)
 		r = turn(m);
 	if (r >= 0)
@@ -300,6 +306,7 @@ static int set_up(struct master *m, struct err *e)
 {
 	struct answers_options ao = { .event = m->event,
 		.reload = &m->reload,
+		.rotation = &m->rotation,
 		.stop = on_stop_asked,
 		.upgrade = on_upgrade_asked,
 		.data = m };

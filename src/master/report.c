@@ -255,11 +255,11 @@ static bool table_crls(const struct reload *r, struct buf *out)
 	return ok;
 }
 
-bool report_table(const struct reload *r, struct buf *out)
+bool report_table(const struct reload *r, const struct rotation *keys, struct buf *out)
 {
 	return table_head(r, out) && table_reload(r, out) && table_unfit(r, out) &&
-	       table_traffic(r, out) && table_workers(r, out) && table_draining(r, out) &&
-	       table_certificates(r, out) && table_crls(r, out);
+	       table_traffic(r, out) && rotation_table(keys, out) && table_workers(r, out) &&
+	       table_draining(r, out) && table_certificates(r, out) && table_crls(r, out);
 }
 
 /* ---- for the service manager ------------------------------------------------------------- */
@@ -403,7 +403,7 @@ static void json_last_reload(const struct reload *r, struct json *j)
 	json_object_close(j);
 }
 
-bool report_json(const struct reload *r, struct buf *out)
+bool report_json(const struct reload *r, const struct rotation *keys, struct buf *out)
 {
 	struct json j;
 
@@ -414,6 +414,7 @@ bool report_json(const struct reload *r, struct buf *out)
 	json_bool(&j, "stopping", r->ending);
 	json_last_reload(r, &j);
 	json_unfit(r, &j);
+	rotation_json(keys, &j);
 	json_draining(r, &j);
 	json_certificates(r, &j);
 	json_crls(r, &j);

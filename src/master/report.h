@@ -7,11 +7,12 @@
 
 #include "base/buf.h"
 #include "master/reload.h"
+#include "master/rotation.h"
 
 /* Lines of at most 100 columns, but for names. False: over the bound of `out`. */
-bool report_table(const struct reload *r, struct buf *out);
+bool report_table(const struct reload *r, const struct rotation *keys, struct buf *out);
 /* One object on one line: the facts of the board, then what only the master knows. */
-bool report_json(const struct reload *r, struct buf *out);
+bool report_json(const struct reload *r, const struct rotation *keys, struct buf *out);
 /* One line about it all: generation, workers, how long the certificates last. Returns dst. */
 const char *report_line(const struct reload *r, char *dst, size_t size);
 

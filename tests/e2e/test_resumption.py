@@ -212,8 +212,8 @@ class Cache(TestCase):
         self.assertRegex(done.stderr, r"latchd\.conf:\d+: tls.session_cache .* at least 64K")
 
 
-class Haproxy(TestCase):
-    """Two machines behind a balancer that takes turns and knows nothing of TLS."""
+class Balancer:
+    """Debian's HAProxy: takes turns between addresses, and knows nothing of TLS."""
 
     CONFIG = """
 defaults
@@ -224,34 +224,41 @@ defaults
 listen it
     bind 127.0.0.1:{port}
     balance roundrobin
-    server a 127.0.0.1:{a}
-    server b 127.0.0.1:{b}
 """
 
-    def test_every_connection_is_resumed(self):
-        extra = with_secret(shared_secret())
-        port = free_port()
-        with Latchd(extra=extra) as a, Latchd(extra=extra) as b:
-            config = scratch() / "haproxy.cfg"
-            config.write_text(self.CONFIG.format(port=port, a=a.port, b=b.port))
-            balancer = subprocess.Popen(["haproxy", "-W", "-db", "-f", str(config)],
-                                        stderr=subprocess.DEVNULL)
-            try:
-                self.wait_for(port)
-                for version in VERSIONS:
-                    self.assertEqual(Client(version).visits(port, times=20)[1:], [True] * 19)
-                for d in (a, b):  # both had their share (and the status its own connection)
-                    n = d.wait_status(lambda s: s["connections_total"] >= 20)["connections_total"]
-                    self.assertLess(n, 30)
-            finally:
-                balancer.terminate()
-                balancer.wait()
+    def __init__(self, *addresses):
+        self.port = free_port()
+        self.config = scratch() / "haproxy.cfg"
+        self.config.write_text(self.CONFIG.format(port=self.port) + "".join(
+            f"    server s{i} {address}\n" for i, address in enumerate(addresses)))
 
-    def wait_for(self, port):
+    def __enter__(self):
+        self.process = subprocess.Popen(["haproxy", "-W", "-db", "-f", str(self.config)],
+                                        stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return socket.create_connection(("127.0.0.1", port)).close()
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return self
             except ConnectionRefusedError:
                 if time.monotonic() > deadline:
+                    self.__exit__()
                     raise
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Haproxy(TestCase):
+    """Two machines behind a balancer; tests/e2e/test_store.py has them in networks of their own."""
+
+    def test_every_connection_is_resumed(self):
+        extra = with_secret(shared_secret())
+        with Latchd(extra=extra) as a, Latchd(extra=extra) as b, \
+                Balancer(f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}") as balancer:
+            for version in VERSIONS:
+                self.assertEqual(Client(version).visits(balancer.port, times=20)[1:], [True] * 19)
+            for d in (a, b):  # both had their share (and the status its own connection)
+                n = d.wait_status(lambda s: s["connections_total"] >= 20)["connections_total"]
+                self.assertLess(n, 30)
