@@ -100,7 +100,7 @@ MALFORMED = {
 }
 HEAD_RANGE = (r"^HEAD .*Range: ", "9110 14.2 breaks", "Range is defined for GET alone: ignored")
 BOTH_DATES = (r"(If-Unmodified-Since: .* If-Match|If-None-Match: .* If-Modified-Since)",
-              "9110 13.1.3, 13.1.4 breaks", "a condition on the ETag stands in place of that on the date")
+              "9110 13.1.3, 13.1.4 breaks", "that on the ETag stands for that on the date")
 NO_VERSION = (r"^no version$", "9112 2.2 choice", "an answer of HTTP/0.9, which has no head")
 EMPTY = (r"/empty Range: ", "9110 14.2 choice", "a server may ignore Range")
 # What differs by server: the requests, the section and whether it leaves the choice or is broken by
