@@ -9,6 +9,7 @@ enum { PREFACE_LENGTH = 24 };
 
 enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE };
 enum { CONTINUATION = 9, END_HEADERS = 4 };
+enum { STREAM_MASK = 0x7fffffff };
 
 void flood_init(struct flood *f, bool is_server, int64_t now_ms)
 {
@@ -38,6 +39,10 @@ static void take_head(struct flood *f)
 	f->nhead = 0;
 	f->left = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
 	flood_charge(f, cost_of(type));
+	if (type == DATA)
+		f->data =
+			((uint32_t)h[5] << 24 | (uint32_t)h[6] << 16 | (uint32_t)h[7] << 8 | h[8]) &
+			STREAM_MASK;
 	if (type == HEADERS || type == PUSH_PROMISE) {
 		f->open_block = !ends;
 		f->continued = 0;
@@ -68,7 +73,8 @@ size_t flood_look(struct flood *f, const char *p, size_t n, int64_t now_ms)
 	size_t at = 0;
 
 	pass_time(f, now_ms);
-	while (at < n && !flood_is_over(f)) {
+	f->data = 0;
+	while (at < n && !flood_is_over(f) && f->data == 0) {
 		size_t passed;
 
 		if (f->preface > 0) {

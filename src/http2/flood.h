@@ -27,13 +27,15 @@ struct flood {
 	unsigned preface;   /* bytes of the client's preface that are still to come */
 	uint32_t left;      /* bytes of the payload that are still to come */
 	unsigned continued; /* CONTINUATION frames of the block that is open */
-	bool open_block;    /* of header fields: only CONTINUATION may follow */
+	uint32_t data;   /* the stream of the DATA frame whose head was looked at last; 0: none */
+	bool open_block; /* of header fields: only CONTINUATION may follow */
 	int debt;
 	int64_t seen_ms;
 };
 
 void flood_init(struct flood *f, bool is_server, int64_t now_ms);
-/* How many of the n bytes may be parsed: n, or up to the head of the frame that is one too many. */
+/* How many of the n bytes may be parsed before the next call: all, up to the head of the frame that
+ * is one too many, or to the end of the head of a DATA frame: then `data` is set. */
 size_t flood_look(struct flood *f, const char *p, size_t n, int64_t now_ms);
 static inline void flood_charge(struct flood *f, int cost)
 {

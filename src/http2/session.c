@@ -78,8 +78,8 @@ static int refuse(struct http2 *h, enum http2_code code, const char *why)
 }
 
 /* What the library lets pass: it does not remember streams that are closed (RFC 9113 section 5.1),
- * and does not look at priorities of the old kind (section 6.3). It never tells of DATA on a closed
- * stream, and drops it: section 5.1 lets us do that for all of them. */
+ * and does not look at priorities of the old kind (section 6.3). DATA on a closed stream it drops
+ * without a word: see refuse_late_data(). */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
 	struct http2 *h = user;
@@ -422,18 +422,37 @@ static void fail(struct http2 *h, ssize_t error)
 	}
 }
 
-bool http2_feed(struct http2 *h, const char *p, size_t n)
+/* The parser has seen the head of a DATA frame. A stream that has ended without our reset gets no
+ * more of them (RFC 9113 section 6.1). */
+static void refuse_late_data(struct http2 *h, int32_t id)
 {
-	size_t may = flood_look(&h->flood, p, n, clock_ms());
-	ssize_t got;
+	if (id <= h->opened_last && id > h->reset_last && !stream_of(h->session, id) &&
+		nghttp2_session_want_read(h->session))
+		nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
+}
 
-	if (h->reason)
-		return false;
-	got = nghttp2_session_mem_recv(h->session, (const uint8_t *)p, may);
+/* A part of what came that flood_look() lets pass. */
+static void feed_part(struct http2 *h, const char *p, size_t n)
+{
+	ssize_t got = nghttp2_session_mem_recv(h->session, (const uint8_t *)p, n);
+
 	if (got < 0)
 		fail(h, got);
-	else if (may < n || flood_is_over(&h->flood))
+	else if (flood_is_over(&h->flood))
 		fail(h, NGHTTP2_ERR_FLOODED);
+	else if (h->flood.data > 0)
+		refuse_late_data(h, (int32_t)h->flood.data);
+}
+
+bool http2_feed(struct http2 *h, const char *p, size_t n)
+{
+	while (n > 0 && !h->reason && !h->verdict) {
+		size_t may = flood_look(&h->flood, p, n, clock_ms());
+
+		feed_part(h, p, may);
+		p += may;
+		n -= may;
+	}
 	return !h->reason && nghttp2_session_want_read(h->session);
 }
 

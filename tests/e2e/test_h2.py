@@ -9,7 +9,7 @@ import unittest
 from h2_peer import (
     CANCEL, DATA, END_HEADERS, END_STREAM, GOAWAY, H2Peer, HEADERS, INITIAL_WINDOW_SIZE, NO_ERROR,
     PING, PRIORITY_UPDATE, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS,
-    WINDOW_UPDATE, frame, request, setting,
+    STREAM_CLOSED, WINDOW_UPDATE, frame, request, setting,
 )
 from harness import PATIENCE, Latchd, TestCase
 
@@ -267,6 +267,22 @@ class Frames(TestCase):
                                       in p.seen if (kind, stream) == (WINDOW_UPDATE, 1))
             self.assertEqual((answer.status, answer.body, answer.reset), (413, b"", CANCEL))
             self.assertLess(sent, 4 * 65536)
+
+    def test_data_of_a_stream_that_has_ended(self):
+        """RFC 9113 section 6.1; and what we ended ourselves may still have some on its way (5.1)."""
+        with self.h2() as p:
+            p.ping().fetch(1, "/a.txt")
+            p.frame(DATA, 0, 1, b"late").frame(DATA, END_STREAM, 1, b"")
+            p.until(lambda: p.answer(1).reset is not None)
+            self.assertEqual(p.answer(1).reset, STREAM_CLOSED)
+            p.ask(3, end=False, method="POST").frame(RST_STREAM, 0, 3, struct.pack("!I", CANCEL))
+            p.frame(DATA, END_STREAM, 3, b"late").until(lambda: p.answer(3).reset is not None)
+            self.assertEqual(p.answer(3).reset, STREAM_CLOSED)
+            p.ask(5, end=False, method="POST").frame(DATA, 0, 5, b"x" * 10241)
+            p.until(lambda: p.answer(5).reset is not None)
+            p.frame(DATA, END_STREAM, 5, b"late").ping()
+            self.assertEqual(p.answer(5).reset, NO_ERROR, "nothing after that")
+            self.assertEqual(p.fetch(7, "/a.txt").status, 200)
 
     def test_uploads_get_window(self):
         with self.h2() as p:

@@ -9,7 +9,12 @@ static int64_t now;
 
 static size_t look(const void *p, size_t n)
 {
-	return flood_look(&f, p, n, now);
+	size_t at = 0;
+
+	do
+		at += flood_look(&f, (const char *)p + at, n - at, now);
+	while (at < n && !flood_is_over(&f));
+	return at;
 }
 
 /* n frames of the type, `length` zero bytes each: how many of the bytes may be parsed. */
@@ -51,6 +56,20 @@ Test(flood, a_preface_is_no_frame)
 	cr_expect_eq(look(preface + 20, 4), 4);
 	cr_expect_not(flood_is_inside(&f));
 	cr_expect_eq(f.debt, 0);
+}
+
+Test(flood, stops_behind_the_head_of_data)
+{
+	static const char bytes[] = "\0\0\0\4\0\0\0\0\0"     /* SETTINGS */
+				    "\0\0\2\0\0\x80\0\1\5xx" /* DATA of stream 261 */
+				    "\0\0\0\0\1\0\0\0\7";
+
+	cr_expect_eq(flood_look(&f, bytes, sizeof bytes - 1, now), 18);
+	cr_expect_eq(f.data, 261);
+	cr_expect_eq(flood_look(&f, bytes + 18, sizeof bytes - 1 - 18, now), 11);
+	cr_expect_eq(f.data, 7);
+	cr_expect_eq(flood_look(&f, bytes, 9, now), 9);
+	cr_expect_eq(f.data, 0);
 }
 
 /* SETTINGS, PING, PRIORITY, WINDOW_UPDATE, DATA, unknown. */
