@@ -177,7 +177,7 @@ check-system: tree_plain deb
 # Beside other people's servers: `latch check` of them, and the same requests to latchd and to them.
 check-peers: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
-		PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
+		H2SPEC=$(or $(H2SPEC),h2spec) PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
 # The demo page and the pages that latchd makes in Chromium, with screenshots.
 check-browser: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/browse $(BUILD)/demo.png
