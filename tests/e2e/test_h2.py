@@ -269,7 +269,7 @@ class Frames(TestCase):
             self.assertLess(sent, 4 * 65536)
 
     def test_data_of_a_stream_that_has_ended(self):
-        """RFC 9113 section 6.1; and what we ended ourselves may still have some on its way (5.1)."""
+        """RFC 9113 section 6.1; what we ended ourselves may still have some on its way (5.1)."""
         with self.h2() as p:
             p.ping().fetch(1, "/a.txt")
             p.frame(DATA, 0, 1, b"late").frame(DATA, END_STREAM, 1, b"")
