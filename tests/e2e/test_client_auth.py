@@ -1,6 +1,6 @@
 """Certificates of clients: what is known of them, and that neither a ticket nor another name leads
-around them (test_client_matrix has who gets in at all). The certificates are made by openssl, the clients are Python's
-ssl, openssl s_client and curl."""
+around them; test_client_matrix has who gets in at all. The certificates are made by openssl, the
+clients are Python's ssl, openssl s_client and curl."""
 import json
 import ssl
 import subprocess

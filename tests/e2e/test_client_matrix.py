@@ -236,8 +236,6 @@ def issuers(p):
     def named(constraint, *more):
         return (*CA, f"nameConstraints = critical, {constraint}", *more)
 
-    
-
     outside = {"alert": "certificate unknown", "reason": "certificate_name_constraints"}
     invalid = {"alert": "unknown ca", "reason": "certificate_invalid_ca"}
     yield below("short", "a path length that is kept",
