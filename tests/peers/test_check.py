@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import harness
@@ -93,12 +94,15 @@ LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
 LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
 TypesConfig /etc/mime.types
 StartServers 4
+LogFormat "%P" children
+CustomLog @DIR@/children children
 DocumentRoot @DIR@/www
 Listen 127.0.0.1:@PORT@ https
 <VirtualHost *:@PORT@>
     SSLEngine on
     SSLCertificateFile @PEM@
     SSLCertificateKeyFile @KEY@
+    @TICKETS@
 </VirtualHost>
 """
 HITCH = """
@@ -122,6 +126,20 @@ frontend f
     default_backend b
 backend b
     server s 127.0.0.1:@BACKEND@
+"""
+BALANCER = """
+defaults
+    mode tcp
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+frontend f
+    bind 127.0.0.1:@PORT@
+    default_backend b
+backend b
+    balance random(1)
+    server one 127.0.0.1:@ONE@
+    server two 127.0.0.1:@TWO@
 """
 CADDY = """
 {
@@ -192,10 +210,10 @@ class Peers(harness.TestCase):
         report["texts"] = {f["key"]: f["text"] for f in report["findings"]}
         return report
 
-    def s_client(self, port, *args):
+    def s_client(self, port, *args, input=b""):
         run = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost",
-             "-CAfile", self.ca, *args], input=b"", capture_output=True, check=False,
+             "-CAfile", self.ca, *args], input=input, capture_output=True, check=False,
             timeout=harness.PATIENCE)
         return run.stdout.decode(errors="replace")
 
@@ -291,22 +309,81 @@ class Peers(harness.TestCase):
             self.assertTrue(report["http"]["h2"])
             self.assertIn("365 days", report["texts"]["hsts"])
 
-    def apache(self, mpm):
-        return Peer(self, "apache2", APACHE.replace("@MPM@", mpm),
+    def apache(self, mpm, tickets=""):
+        return Peer(self, "apache2", APACHE.replace("@MPM@", mpm).replace("@TICKETS@", tickets),
                     lambda p: ["-f", p.config, "-DFOREGROUND"], env={"APACHE_RUN_DIR": "."})
 
+    @staticmethod
+    def children(peer):
+        """Those that have answered."""
+        return set((peer.dir / "children").read_text().split())
+
+    def reused(self, port, version, session, take=True):
+        """Whether openssl's client resumes `session`, a file, and takes what it gets instead."""
+        text = self.s_client(
+            port, f"-tls1_{version[-1]}", "-ign_eof", *(("-sess_in", session) if session.exists()
+            else ()), *(("-sess_out", session) if take else ()),
+            input=b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return re.search(r"^(New|Reused), TLSv1", text, re.M).group(1) == "Reused"
+
     def test_apache(self):
-        """Whatever its processes do about their ticket keys, latch and python see the same."""
+        """Its children share their keys, which it makes before it forks: openssl, python and latch
+        are resumed by any of them."""
         for mpm in ("event", "prefork"):
             with self.subTest(mpm), self.apache(mpm) as peer:
                 self.agree(peer.port)
                 report = self.report(peer.port, "--repeat", "20")
+                self.resumes(report, ("1.2", 1), ("1.3", 1))
+                self.assertEqual(report["levels"]["resumption"], "ok")
+                for version in ("1.2", "1.3"):
+                    self.assertEqual(self.resumed_by_python(peer.port, version, 20), 20)
+                    session = peer.dir / f"session-{version}"
+                    self.assertEqual([self.reused(peer.port, version, session) for _ in range(8)],
+                                     [False] + 7 * [True])
+                self.assertGreater(len(self.children(peer)), 1, "one child answered everything")
+
+    def test_apache_after_a_reload(self):
+        """It has new keys then, unless they are in a file."""
+        keys = self.pki.path("tickets")
+        keys.write_bytes(os.urandom(48))
+        for tickets, kept in ("", False), (f"SSLSessionTicketKeyFile {keys}", True):
+            with self.subTest(tickets=tickets), self.apache("prefork", tickets) as peer:
+                sessions = {v: peer.dir / f"session-{v}" for v in ("1.2", "1.3")}
+                for version, session in sessions.items():
+                    self.assertFalse(self.reused(peer.port, version, session))
+                before = self.children(peer)
+                peer.process.send_signal(signal.SIGUSR1)
+                self.wait_for_others(peer, before)
+                for version, session in sessions.items():
+                    self.assertEqual(self.reused(peer.port, version, session, False), kept)
+                for row in self.report(peer.port)["resumption"]:
+                    # From a file, it gives no ticket of TLS 1.3 to who comes with one.
+                    self.assertEqual(row["resumed"], row["offered"], row)
+                    self.assertGreater(row["offered"], 0)
+
+    def wait_for_others(self, peer, before):
+        """Until a child that was not there before answers."""
+        deadline = time.monotonic() + harness.PATIENCE
+        while self.children(peer) <= before:
+            self.assertLess(time.monotonic(), deadline, "Apache does not reload")
+            self.resumed_by_python(peer.port, "1.3", 1)
+
+    def test_two_apaches(self):
+        """Behind one address, with keys of their own: what children with keys of their own would
+        look like. All three see that some connections are resumed and some are not."""
+        with self.apache("event") as one, self.apache("prefork") as two:
+            config = BALANCER.replace("@ONE@", str(one.port)).replace("@TWO@", str(two.port))
+            with Peer(self, "haproxy", config, lambda p: ["-f", p.config]) as peer:
+                report = self.report(peer.port, "--repeat", "20")
+                self.assertEqual(report["levels"]["resumption"], "warning")
                 for row in report["resumption"]:
-                    theirs = self.resumed_by_python(peer.port, row["version"], 20)
-                    self.assertEqual(row["resumed"] == 20, theirs == 20, (mpm, row, theirs))
-                    self.assertEqual(row["resumed"] == 0, theirs == 0, (mpm, row, theirs))
-                    if 0 < row["resumed"] < 20:
-                        self.assertEqual(report["levels"]["resumption"], "warning")
+                    self.assertIn(row["resumed"], range(1, row["connections"]))
+                    self.assertIn(self.resumed_by_python(peer.port, row["version"], 20),
+                                  range(1, 20))
+                    session = peer.dir / f"session-{row['version']}"
+                    seen = {self.reused(peer.port, row["version"], session, take=i == 0)
+                            for i in range(8)}
+                    self.assertEqual(seen, {False, True})
 
     def test_haproxy(self):
         with Peer(self, "haproxy", HAPROXY, lambda p: ["-f", p.config]) as peer:
