@@ -17,7 +17,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/str.h"
 #include "tls/attach.h"
+#include "tls/bio.h"
 #include "tls/trust.h"
 
 enum {
@@ -177,13 +179,23 @@ static bool certificates_hold(const struct tls_trust *t, const struct carried *c
 	return true;
 }
 
+/* RFC 6066 section 3; in TLS 1.3 the name is no part of the session (RFC 8446 section 4.2.11). */
+static bool is_for_name(const struct ssl_st *ssl, struct ssl_session_st *session)
+{
+	const struct session *s = bio_session(ssl);
+	const char *name = SSL_SESSION_get0_hostname(session);
+
+	return SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION || !s ||
+	       str_case_eq(str_of(name ? name : ""), str_of(session_sni(s)));
+}
+
 bool resumable_may(const struct ssl_st *ssl, struct ssl_session_st *session)
 {
 	const struct attachment *a = attach_get(SSL_get_SSL_CTX(ssl));
 	struct carried c;
 	int64_t now = time(NULL);
 
-	if (!a || !parse(session, &c) || now > c.began + a->lifetime)
+	if (!a || !parse(session, &c) || now > c.began + a->lifetime || !is_for_name(ssl, session))
 		return false;
 	if (!SSL_SESSION_get0_peer(session))
 		return !(a->verify & SSL_VERIFY_FAIL_IF_NO_PEER_CERT);

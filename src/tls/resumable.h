@@ -4,7 +4,8 @@
  * certificates that were verified in it. A renewed ticket does not begin anew: a session ends
  * `lifetime` after that handshake however often it was resumed (RFC 8446 section 4.6.1). And where
  * clients were authenticated, each resumption asks again whether the certificates have ended or are
- * revoked by now; then a full handshake decides, with its alert. */
+ * revoked by now; then a full handshake decides, with its alert. A session of TLS 1.2 is resumed
+ * under the name that it began with, and no other. */
 #ifndef LATCH_TLS_RESUMABLE_H
 #define LATCH_TLS_RESUMABLE_H
 

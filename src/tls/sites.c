@@ -142,8 +142,8 @@ static bool is_printable(const unsigned char *p, size_t n)
 	return true;
 }
 
-/* The host_name of a server_name extension (RFC 6066 section 3); n 0: none. False: malformed. */
-static bool client_name(SSL *ssl, struct str *ret)
+/* The host_name of a server_name extension (RFC 6066 section 3); n 0: none. False: *ret_alert. */
+static bool client_name(SSL *ssl, struct str *ret, int *ret_alert)
 {
 	const unsigned char *p;
 	size_t n;
@@ -151,10 +151,14 @@ static bool client_name(SSL *ssl, struct str *ret)
 	*ret = (struct str){ "", 0 };
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1)
 		return true;
+	*ret_alert = SSL_AD_DECODE_ERROR;
 	if (n < 5 || ((size_t)p[0] << 8 | p[1]) != n - 2 || p[2] != TLSEXT_NAMETYPE_host_name)
 		return false;
 	size_t len = (size_t)p[3] << 8 | p[4];
-	if (len == 0 || len > n - 5 || len > TLSEXT_MAXLEN_host_name || !is_printable(p + 5, len))
+	if (len == 0 || len > n - 5)
+		return false;
+	*ret_alert = SSL_AD_ILLEGAL_PARAMETER;
+	if (len > TLSEXT_MAXLEN_host_name || !is_printable(p + 5, len))
 		return false;
 	*ret = (struct str){ (const char *)p + 5, len };
 	return true;
@@ -198,10 +202,8 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_SUCCESS;
 	if (s)
 		hello_take(ssl, &s->offered_versions, &s->offered_groups);
-	if (!client_name(ssl, &name)) {
-		*alert = SSL_AD_DECODE_ERROR;
+	if (!client_name(ssl, &name, alert))
 		return SSL_CLIENT_HELLO_ERROR;
-	}
 	if (s)
 		keep_name(s, name);
 	struct choice *c = name.n > 0 ? names_find(t->names, name, NULL) : NULL;

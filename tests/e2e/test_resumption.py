@@ -29,9 +29,9 @@ class Client:
     def __init__(self, version):
         self.context, self.session = client_context(version), None
 
-    def visit(self, port):
+    def visit(self, port, name="localhost"):
         """Whether it was resumed."""
-        with Peer(port, context=self.context, session=self.session) as p:
+        with Peer(port, name=name, context=self.context, session=self.session) as p:
             resumed = p.tls.session_reused
             assert p.request("/", close=True).status == 200
             p.read_to_end()
@@ -210,6 +210,18 @@ class Cache(TestCase):
         done = latchd("-t", "-c", d.config)
         self.assertEqual(done.returncode, 78)
         self.assertRegex(done.stderr, r"latchd\.conf:\d+: tls.session_cache .* at least 64K")
+
+
+class Names(TestCase):
+    def test_a_session_of_tls_1_2_is_for_its_name(self):
+        """RFC 6066 section 3, by ticket and by id; TLS 1.3 has no such rule."""
+        for extra in "", 'tls = { session_cache = "1M"; tickets = { enabled = false; }; };':
+            with self.subTest(extra=extra), Latchd(extra=extra) as d:
+                for version in VERSIONS if not extra else ("1.2",):
+                    c = Client(version)
+                    names = ("localhost", "localhost", "a.example.org", "a.example.org")
+                    self.assertEqual([c.visit(d.port, name) for name in names],
+                                     [False, True, version == "1.3", True], version)
 
 
 class Balancer:
