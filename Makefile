@@ -10,8 +10,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-crawl check-peers lint bench \
-	bench-sites crowd fuzz cover distcheck deb deps
+FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-crawl check-peers check-scan \
+	lint bench bench-sites crowd fuzz cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
 ifeq ($(STAGE)$(if $(filter $(FETCHING),$(MAKECMDGOALS)),,no),)
@@ -162,7 +162,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v),$(BUILD)/$(v))))
 # ---- tests -------------------------------------------------------------------------------------
 
 .PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser check-crawl check-peers \
-	cover deps
+	check-scan cover deps
 check check-unit check-e2e check-asan: WERROR = 1
 check: check-unit check-replay check-e2e lint
 	@echo "make check: all passed"
@@ -178,6 +178,9 @@ check-system: tree_plain deb
 check-peers: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
 		H2SPEC=$(or $(H2SPEC),h2spec) PYTHONPATH=tests/e2e python3 -m unittest discover -v -s tests/peers
+# All that testssl.sh has to say of the default profile.
+check-scan: tree_plain
+	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd PYTHONPATH=tests/e2e python3 tests/peers/scan.py -v
 # The demo page and the pages that latchd makes in Chromium, with screenshots.
 check-browser: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd tests/demo/browse $(BUILD)/demo.png
