@@ -127,6 +127,8 @@ static void put_workers(struct page *p, const struct board *b)
 
 static void put_master(struct page *p, const struct board *b)
 {
+	uint32_t store = board_get(b->ticket_store);
+
 	single(p, METRIC_generation, board_get(b->generation));
 	put_workers(p, b);
 	single(p, METRIC_worker_respawns_total, board_get(b->respawns));
@@ -136,6 +138,10 @@ static void put_master(struct page *p, const struct board *b)
 	sample(p, METRIC_reloads_total, "result", STR("quarantined"),
 		board_get(b->reloads_quarantined));
 	single(p, METRIC_last_reload_success, board_get(b->last_reload_ok) != 0);
+	if (store == BOARD_STORE_NONE)
+		family(p, METRIC_ticket_store_up);
+	else
+		single(p, METRIC_ticket_store_up, store == BOARD_STORE_UP);
 }
 
 static void put_connections(struct page *p, const struct board *b, const struct board_slot *t)

@@ -265,6 +265,7 @@ static const struct place others[] = {
 	HEAD(reloads_failed),
 	HEAD(reloads_quarantined),
 	HEAD(last_reload_ok),
+	HEAD(ticket_store),
 	HEAD(nslots),
 	HEAD(listener),
 	HEAD(slot),

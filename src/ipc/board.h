@@ -26,6 +26,9 @@ enum { BOARD_LISTENERS = 32, BOARD_LISTENER_NAME = 64 };
 /* By what a worker is confined, as bits: the files it may open, the system calls it may make. */
 enum board_confined { BOARD_CONFINED_FILES = 1, BOARD_CONFINED_CALLS = 2 };
 
+/* Whether the store of ticket keys answered when it was last asked. */
+enum board_store { BOARD_STORE_NONE, BOARD_STORE_DOWN, BOARD_STORE_UP };
+
 enum board_state { BOARD_FREE, BOARD_STARTING, BOARD_SERVING, BOARD_DRAINING };
 
 struct board_slot {
@@ -72,6 +75,7 @@ struct board {
 	uint32_t reloads_ok, reloads_failed;
 	uint32_t reloads_quarantined; /* done, and taken back since its workers died */
 	uint32_t last_reload_ok;
+	uint32_t ticket_store;                               /* enum board_store */
 	uint32_t nslots;                                     /* slots from 0 that were ever used */
 	char listener[BOARD_LISTENERS][BOARD_LISTENER_NAME]; /* names; "": never used */
 	struct board_slot slot[BOARD_SLOTS];

@@ -39,6 +39,13 @@ static void ask(struct fleet *f);
 
 /* ---- the child --------------------------------------------------------------------------- */
 
+/* The kernel forgets both where ids change. */
+static void tie_down(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 static void drop_ids(void *data)
 {
 	unsigned uid, gid;
@@ -48,6 +55,7 @@ static void drop_ids(void *data)
 	if (config_ids(data, &uid, &gid, NULL) < 0 || setgroups(0, NULL) ||
 		setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		_exit(ERR_PERMISSION);
+	tie_down();
 }
 
 __attribute__((noreturn)) static void run_child(
@@ -64,8 +72,7 @@ __attribute__((noreturn)) static void run_child(
 		.data = (void *)(uintptr_t)f->config,
 	};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_DUMPABLE, 0);
+	tie_down();
 	setrlimit(RLIMIT_CORE, &none);
 	if (getppid() != master || dup2(out, STDERR_FILENO + 1) < 0)
 		_exit(ERR_SYSTEM);
@@ -108,6 +115,13 @@ static void forget(struct fleet *f)
 	f->n = 0;
 }
 
+static void show(const struct fleet *f)
+{
+	board_set(f->board->ticket_store, !f->url      ? BOARD_STORE_NONE
+					  : f->answers ? BOARD_STORE_UP
+						       : BOARD_STORE_DOWN);
+}
+
 static int on_next(sd_event_source *s, uint64_t now, void *data)
 {
 	(void)s;
@@ -140,6 +154,7 @@ static void no_answer(struct fleet *f, const char *why)
 			     : "until it answers, this machine has keys of its own");
 	f->answers = false;
 	snprintf(f->error, sizeof(f->error), "%s", why);
+	show(f);
 	wait_ms(f, retry_ms(f));
 }
 
@@ -185,6 +200,7 @@ static void answer(struct fleet *f, const struct store_answer *a)
 	f->answers = true;
 	f->failures = 0;
 	f->error[0] = '\0';
+	show(f);
 	wait_ms(f, check_ms);
 	f->answered(f->data);
 }
@@ -268,9 +284,12 @@ static void ask(struct fleet *f)
 
 /* ---- the face ---------------------------------------------------------------------------- */
 
-void fleet_init(struct fleet *f, sd_event *event, void (*answered)(void *data), void *data)
+void fleet_init(struct fleet *f, sd_event *event, struct board *board, void (*answered)(void *data),
+	void *data)
 {
-	*f = (struct fleet){ .event = event, .answered = answered, .data = data, .fd = -1 };
+	*f = (struct fleet){
+		.event = event, .board = board, .answered = answered, .data = data, .fd = -1
+	};
 }
 
 static bool is_same(const struct fleet *f, const struct config *c)
@@ -302,6 +321,7 @@ void fleet_follow(struct fleet *f, const struct config *c)
 	*f->url = *c->tickets_store_url;
 	f->rotate_ms = c->tls.tickets_rotate_ms;
 	f->keep = c->tls.tickets_keep;
+	show(f);
 	ask(f);
 }
 
@@ -332,6 +352,8 @@ void fleet_pause(struct fleet *f)
 
 void fleet_done(struct fleet *f)
 {
+	if (!f->event)
+		return;
 	fleet_pause(f);
 	forget(f);
 	vault_free(f->url, sizeof(*f->url));
@@ -340,4 +362,5 @@ void fleet_done(struct fleet *f)
 	f->failures = 0;
 	f->asked = 0;
 	f->error[0] = '\0';
+	show(f);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "config/config.h"
+#include "ipc/board.h"
 #include "tls/store.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
 
 struct fleet {
 	sd_event *event;
+	struct board *board; /* borrowed: its ticket_store */
 	void (*answered)(void *data);
 	void *data;
 	/* What is followed: */
@@ -44,7 +46,8 @@ struct fleet {
 };
 
 /* `answered` is called from the loop, or from fleet_await(), whenever secrets came. */
-void fleet_init(struct fleet *f, sd_event *event, void (*answered)(void *data), void *data);
+void fleet_init(struct fleet *f, sd_event *event, struct board *board, void (*answered)(void *data),
+	void *data);
 /* This configuration is in force, until the next call; it is asked at once if the store, or what is
  * asked for, is another one. */
 void fleet_follow(struct fleet *f, const struct config *c);
@@ -53,6 +56,6 @@ void fleet_follow(struct fleet *f, const struct config *c);
 void fleet_await(struct fleet *f);
 /* Asks no more until fleet_follow(); what is known is kept. */
 void fleet_pause(struct fleet *f);
-void fleet_done(struct fleet *f);
+void fleet_done(struct fleet *f); /* one that never began is fine */
 
 #endif

@@ -364,7 +364,7 @@ int master_run(const struct master_options *o)
 	}
 	history_start(&m.history, m.event, m.reload.board);
 	renewal_init(&m.renewal, m.event, &m.reload, RENEWAL_PERIOD_MS);
-	rotation_init(&m.rotation, m.event, m.reload.ring);
+	rotation_init(&m.rotation, m.event, m.reload.ring, m.reload.board);
 	m.code = loop(&m);
 	upgrade_stop(&m.upgrade);
 	answers_done(&m.answers, m.code);

@@ -174,6 +174,7 @@ static void drop_ids(const struct config *c)
 		return;
 	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		_exit(ERR_PERMISSION);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* which was forgotten with the ids */
 }
 
 static void write_result(int fd, const struct rehearsal_result *result)

@@ -84,12 +84,13 @@ static void on_answered(void *data)
 	arm(r);
 }
 
-void rotation_init(struct rotation *r, sd_event *event, struct ticket_ring *ring)
+void rotation_init(
+	struct rotation *r, sd_event *event, struct ticket_ring *ring, struct board *board)
 {
 	*r = (struct rotation){
 		.event = event, .ring = ring, .rotated_ms = ticket_ring_rotated_ms(ring)
 	};
-	fleet_init(&r->fleet, event, on_answered, r);
+	fleet_init(&r->fleet, event, board, on_answered, r);
 }
 
 void rotation_await(struct rotation *r, const struct config *c)

@@ -32,7 +32,8 @@ enum rotation_source {
 };
 
 /* Keys of a master before this one keep their age. */
-void rotation_init(struct rotation *r, sd_event *event, struct ticket_ring *ring);
+void rotation_init(
+	struct rotation *r, sd_event *event, struct ticket_ring *ring, struct board *board);
 /* At a start, before the loop: this configuration will be in force; a store is given a moment. */
 void rotation_await(struct rotation *r, const struct config *c);
 /* This configuration is in force, until the next call. */

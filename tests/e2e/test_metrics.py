@@ -114,7 +114,8 @@ class Metrics(TestCase):
         self.assertEqual({n: t for n, (t, _) in families.items()}, {
             "latchd_info": "gauge", "latchd_generation": "gauge", "latchd_workers": "gauge",
             "latchd_worker_respawns_total": "counter", "latchd_reloads_total": "counter",
-            "latchd_last_reload_success": "gauge", "latchd_connections_total": "counter",
+            "latchd_last_reload_success": "gauge", "latchd_ticket_store_up": "gauge",
+            "latchd_connections_total": "counter",
             "latchd_connections_active": "gauge", "latchd_accept_errors_total": "counter",
             "latchd_connections_refused_total": "counter",
             "latchd_http2_floods_total": "counter",
@@ -125,7 +126,8 @@ class Metrics(TestCase):
             "latchd_crl_next_update_seconds": "gauge"})
         for name, (kind, series) in families.items():
             self.assertEqual(name.endswith("_total"), kind == "counter", name)
-            self.assertTrue(series or name == "latchd_crl_next_update_seconds", name)
+            self.assertTrue(series or name in ("latchd_crl_next_update_seconds",
+                                               "latchd_ticket_store_up"), name)
 
     def test_what_it_is(self):
         [(labels, one)] = self.read()["latchd_info"][1].items()

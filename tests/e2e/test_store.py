@@ -112,6 +112,22 @@ class Store(TestCase):
             d.reload()
             self.assertEqual(tickets(d)["source"], "off")
 
+    def test_a_metric(self):
+        routes = 'routes = ( { path = "/-/metrics"; metrics = {}; }, '
+        config = DEFAULT_CONFIG.replace("routes = ( ", routes)
+
+        def said(d):
+            return [line for line in d.fetch("/-/metrics").body.decode().splitlines()
+                    if line.startswith("latchd_ticket_store_up")]
+
+        with Redis() as store, Latchd(config, extra=with_store(store.address)) as d:
+            self.assertEqual(said(d), ["latchd_ticket_store_up 1"])
+            d.write_config(extra="")
+            d.reload()
+            self.assertEqual(said(d), [])
+        with Impostor(b"") as store, Latchd(config, extra=with_store(store.address)) as d:
+            self.assertEqual(said(d), ["latchd_ticket_store_up 0"])
+
     def test_slices_go_by_the_clock(self):
         """The key changes under the sessions, on both machines, and nobody notices; the store has
         the next one before it is needed."""

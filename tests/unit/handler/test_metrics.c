@@ -88,6 +88,9 @@ Test(metrics, an_idle_server_has_all_its_families)
 	expect_line("latchd_worker_respawns_total 0");
 	expect_line("latchd_reloads_total{result=\"ok\"} 0");
 	expect_line("latchd_last_reload_success 1");
+	expect_line(
+		"# TYPE latchd_ticket_store_up gauge\n# HELP latchd_connections_total Connections "
+		"accepted, by listener.");
 	expect_line("# TYPE latchd_connections_total counter");
 	expect_line("latchd_connections_active 0");
 	expect_line("latchd_accept_imbalance 1.0000");
