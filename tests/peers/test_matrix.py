@@ -1,13 +1,12 @@
 """The same requests to latchd and to Debian's nginx and Apache, over one tree: the same status, and
 the same fields and bytes. Where one of them differs from latchd, DIFFERENT names the section that
 leaves the choice, or that it breaks. Run by `make check-peers`."""
-import os
 import re
 import unittest
-from email.utils import formatdate
 from types import SimpleNamespace
 
 import harness
+from conditions import CONDITIONS, RANGES, age, words
 from test_check import Peer
 
 LATCHD = """
@@ -41,35 +40,8 @@ DocumentRoot @WWW@
 Listen 127.0.0.1:@PORT@
 FileETag MTime Size
 """
-BASE = 1700000000  # when all files were modified
 FILES = {"a.txt": b"hello, world\n", "one": b"1", "empty": b"", "big.bin": bytes(range(256)) * 400,
          "dir/index.html": b"<p>in a folder", "a b": b"blank"}
-RANGES = ["bytes=0-0", "bytes=0-4", "bytes=5-", "bytes=-3", "bytes=-1", "bytes=-99999999",
-          "bytes=0-99999999", "bytes=12-12", "bytes=13-", "bytes=12-", "bytes=99999999-",
-          "bytes=-0", "BYTES=0-1", "bytes=0-0,-1", "bytes=2-1", "bytes=x-1", "bytes=", "bytes=-",
-          "lines=0-1", "bytes 0-1", "bytes=0-1-2", "bytes=+1-2", "bytes=99999999-,100000000-",
-          "bytes=18446744073709551615-", "bytes=0-18446744073709551616"]
-# {same}, {old} and {new} are dates: that of the file, and before and after it. {etag} is its own.
-CONDITIONS = [
-    ["If-Modified-Since: {same}"], ["If-Modified-Since: {old}"], ["If-Modified-Since: {new}"],
-    ["If-Modified-Since: yesterday"], ["If-Modified-Since: {rfc850}"],
-    ["If-Modified-Since: {asctime}"], ["If-Modified-Since: {same}", "If-None-Match: \"x\""],
-    ["If-Unmodified-Since: {same}"], ["If-Unmodified-Since: {old}"],
-    ["If-Unmodified-Since: {new}"], ["If-Unmodified-Since: yesterday"],
-    ["If-Unmodified-Since: {old}", "If-Match: {etag}"], ["If-Match: {etag}"], ["If-Match: *"],
-    ["If-Match: \"x\""], ["If-Match: \"x\", {etag}"], ["If-Match: W/{etag}"],
-    ["If-None-Match: {etag}"], ["If-None-Match: *"], ["If-None-Match: \"x\""],
-    ["If-None-Match: \"x\", {etag}"], ["If-None-Match: W/{etag}"], ["If-None-Match: \"x\",,"],
-    ["If-None-Match: {etag}", "If-Modified-Since: {old}"],
-    ["If-Match: {etag}", "If-None-Match: {etag}"], ["If-Match: \"x\"", "If-None-Match: {etag}"],
-    ["Range: bytes=0-4", "If-Range: {etag}"], ["Range: bytes=0-4", "If-Range: \"x\""],
-    ["Range: bytes=0-4", "If-Range: W/{etag}"], ["Range: bytes=0-4", "If-Range: {same}"],
-    ["Range: bytes=0-4", "If-Range: {old}"], ["Range: bytes=0-4", "If-Range: {new}"],
-    ["Range: bytes=99-", "If-Range: \"x\""], ["Range: bytes=0-4", "If-None-Match: {etag}"],
-    ["Range: bytes=0-4", "If-Match: \"x\""], ["Range: bytes=99-", "If-None-Match: {etag}"],
-    ["Range: bytes=99-", "If-Match: \"x\""], ["Range: bytes=0-4", "If-Modified-Since: {same}"],
-    ["Range: bytes=0-4", "If-Unmodified-Since: {old}"],
-]
 MALFORMED = {
     "no version": "GET /a.txt\r\nHost: x\r\n\r\n", "no Host": "GET /a.txt HTTP/1.1\r\n\r\n",
     "two Hosts": "GET /a.txt HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
@@ -161,20 +133,14 @@ class Matrix(harness.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.d = harness.Latchd(LATCHD, files=FILES)
-        for path in cls.d.www.rglob("*"):
-            os.utime(path, (BASE, BASE))
+        age(cls.d.www)
         cls.d.start(wait=True)
         cls.addClassCleanup(cls.d.stop)
 
     def ask(self, port, raw):
         with harness.Peer(port, tls=False) as peer:
             etag = peer.request("/a.txt", host="localhost").headers["etag"]
-            words = {"etag": etag, "same": formatdate(BASE, usegmt=True),
-                     "old": formatdate(BASE - 1, usegmt=True),
-                     "new": formatdate(BASE + 1, usegmt=True),
-                     "rfc850": "Tuesday, 14-Nov-23 22:13:20 GMT",
-                     "asctime": "Tue Nov 14 22:13:20 2023"}
-            peer.send(raw if "{" not in raw else raw.format(**words))
+            peer.send(raw if "{" not in raw else raw.format(**words(etag)))
             try:
                 got = peer.read_response(raw.split(" ", 1)[0])
             except harness.Truncated:
