@@ -22,6 +22,7 @@
 #include "tls/closing.h"
 #include "tls/context.h"
 #include "tls/digest.h"
+#include "tls/ktls_probe.h"
 
 /* Where a thing stands in the configuration, for errors found later. */
 struct config_place {
@@ -171,6 +172,7 @@ struct config {
 	struct tls_secret *tickets_secret;   /* the master's alone; NULL: none */
 	struct store_url *tickets_store_url; /* likewise, in a vault */
 	char *tickets_store_shown;           /* where it is, for people; NULL: there is none */
+	struct ktls_probe ktls;              /* of tls.ktls "auto" */
 	struct metrics_options metrics;      /* of all routes that have them */
 	char *serve_pem;                     /* --serve: leaf and key in memory */
 	char *serve_ca_path;

@@ -255,6 +255,7 @@ void config_open(
 	if (known)
 		judge(c, test, uid, gid, f);
 	open_trust_all(c, f);
+	open_tls_offload(c, mode == CONFIG_OPEN_TEST);
 	open_tls_contexts(c, ring, f);
 	if (f->errors)
 		return;

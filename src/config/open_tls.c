@@ -215,6 +215,17 @@ static bool is_complete(const struct config *c, const struct config_site *site)
 	return complete;
 }
 
+void open_tls_offload(struct config *c, bool test)
+{
+	if (c->tls.ktls == TLS_KTLS_OFF)
+		return;
+	if (!test)
+		ktls_probe(&c->ktls);
+	else if (c->before) /* so that contexts can be shared */
+		c->ktls = c->before->ktls;
+	c->tls.offload = c->ktls.works;
+}
+
 void open_tls_contexts(struct config *c, struct ticket_ring *ring, struct findings *f)
 {
 	/* For the certificates' sake when the options themselves are at fault. */

@@ -23,21 +23,30 @@ struct content {
 
 enum { BOUNDARY_BYTES = 12, HEAD_MAX = 256 };
 
-static ssize_t content_read(struct source *source, void *p, size_t n)
+/* What comes next; NULL: nothing. */
+static const struct piece *next_piece(struct content *c)
 {
-	struct content *c = (struct content *)source;
-	const struct piece *piece;
-	ssize_t got;
-
 	while (c->now < c->pieces && c->done == c->piece[c->now].n) {
 		c->now++;
 		c->done = 0;
 	}
-	if (c->now == c->pieces)
+	return c->now < c->pieces ? &c->piece[c->now] : NULL;
+}
+
+static size_t at_most(const struct content *c, const struct piece *piece, size_t n)
+{
+	return n > piece->n - c->done ? (size_t)(piece->n - c->done) : n;
+}
+
+static ssize_t content_read(struct source *source, void *p, size_t n)
+{
+	struct content *c = (struct content *)source;
+	const struct piece *piece = next_piece(c);
+	ssize_t got;
+
+	if (!piece)
 		return 0;
-	piece = &c->piece[c->now];
-	if (n > piece->n - c->done)
-		n = (size_t)(piece->n - c->done);
+	n = at_most(c, piece, n);
 	if (piece->text) {
 		memcpy(p, piece->text + c->done, n);
 		got = (ssize_t)n;
@@ -47,6 +56,20 @@ static ssize_t content_read(struct source *source, void *p, size_t n)
 	if (got > 0)
 		c->done += (uint64_t)got;
 	return got;
+}
+
+static ssize_t content_pass(struct source *source, size_t n, source_pass_fn *fn, void *arg)
+{
+	struct content *c = (struct content *)source;
+	const struct piece *piece = next_piece(c);
+
+	if (!piece || piece->text || c->file->fd < 0)
+		return 0;
+	n = fn(arg, c->file->fd, piece->at + c->done, at_most(c, piece, n));
+	if (n > 0 && !filecache_is_unchanged(c->file))
+		return -1;
+	c->done += n;
+	return (ssize_t)n;
 }
 
 static void content_close(struct source *source)
@@ -63,7 +86,7 @@ static struct content *content_new(struct stream *s, struct file *f, unsigned pi
 	if (!c)
 		return NULL;
 	*c = (struct content){
-		.source = { content_read, content_close },
+		.source = { content_read, content_close, content_pass },
 		.cache = s->files,
 		.file = f,
 		.pieces = pieces,

@@ -228,9 +228,9 @@ static bool is_same(const struct file_id *a, const struct file_id *b)
 	       a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
 }
 
-/* Is the open file what it was? The kernel sets the time of a change before the first new byte can
+/* The kernel sets the time of a change before the first new byte can
  * be read, so bytes that were read before this said yes are of the old content. */
-static bool is_unchanged(const struct file *f)
+bool filecache_is_unchanged(const struct file *f)
 {
 	struct file_id now;
 	struct stat st;
@@ -258,7 +258,7 @@ ssize_t filecache_read(const struct file *f, uint64_t offset, void *p, size_t n)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -1;
-	if (got > 0 && is_unchanged(f))
+	if (got > 0 && filecache_is_unchanged(f))
 		return got;
 	errno = ESTALE;
 	return -1;

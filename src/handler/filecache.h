@@ -100,5 +100,7 @@ struct work *filecache_work(struct filecache *c);
 /* Content from `offset` on, at most n bytes of it; 0 at its end, -1 with errno when it is not what
  * it was any more (ESTALE): not a byte of a later content is ever given. */
 ssize_t filecache_read(const struct file *f, uint64_t offset, void *p, size_t n);
+/* Is the open file still what it was? Whatever was taken of it before this said yes was. */
+bool filecache_is_unchanged(const struct file *f);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config/check.h"
@@ -173,6 +174,20 @@ static int begin(struct generation *g, pool_news_fn *news, struct findings *f)
 		return 0;
 	findings_error(f, e.code, NULL, 0, "%s", e.text);
 	return -1;
+}
+
+void generation_log_ktls(const struct generation *g, const struct generation *old)
+{
+	const struct config *before = old && !generation_is_inherited(old) ? old->config : NULL;
+	char now[400], then[400];
+
+	if (g->config->tls.ktls == TLS_KTLS_OFF)
+		return;
+	ktls_probe_describe(&g->config->ktls, now, sizeof(now));
+	if (before && before->tls.ktls != TLS_KTLS_OFF &&
+		strcmp(now, ktls_probe_describe(&before->ktls, then, sizeof(then))) == 0)
+		return;
+	log_notice("tls.ktls: %s", now);
 }
 
 static struct generation *make(

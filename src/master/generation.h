@@ -79,6 +79,9 @@ size_t generation_release_sockets(struct generation *g);
 void generation_drain(struct generation *g, int64_t idle_ms);
 /* The master's log goes where this configuration says. */
 void generation_use_log(const struct generation *g);
+/* How tls.ktls turned out, in one line, unless it is as it was before (NULL: there is no before).
+ */
+void generation_log_ktls(const struct generation *g, const struct generation *old);
 /* `serving`: whose error log is the master's; NULL: none. What fails is a warning in `f`. */
 void generation_reopen_logs(
 	struct generation *g, const struct generation *serving, struct findings *f);

@@ -65,6 +65,7 @@ static void commit(struct reload *r)
 		closed = generation_release_sockets(old);
 	}
 	verdict_log_commit(&r->last, g, old, closed);
+	generation_log_ktls(g, old);
 	if (old) {
 		keep_previous(r, old);
 		retired_add(&r->retired, old);

@@ -162,6 +162,17 @@ static bool table_traffic(const struct reload *r, struct buf *out)
 	return ok && buf_append(out, "\n", 1);
 }
 
+static bool table_ktls(const struct reload *r, struct buf *out)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	char text[400];
+
+	if (!c || c->tls.ktls == TLS_KTLS_OFF)
+		return true;
+	return buf_appendf(
+		out, "ktls          %s\n", ktls_probe_describe(&c->ktls, text, sizeof(text)));
+}
+
 static bool table_workers(const struct reload *r, struct buf *out)
 {
 	bool ok = buf_appendf(out, "\n%-6s %8s %10s  %-8s %6s %11s %11s %10s  %s\n", "WORKER",
@@ -258,8 +269,9 @@ static bool table_crls(const struct reload *r, struct buf *out)
 bool report_table(const struct reload *r, const struct rotation *keys, struct buf *out)
 {
 	return table_head(r, out) && table_reload(r, out) && table_unfit(r, out) &&
-	       table_traffic(r, out) && rotation_table(keys, out) && table_workers(r, out) &&
-	       table_draining(r, out) && table_certificates(r, out) && table_crls(r, out);
+	       table_traffic(r, out) && rotation_table(keys, out) && table_ktls(r, out) &&
+	       table_workers(r, out) && table_draining(r, out) && table_certificates(r, out) &&
+	       table_crls(r, out);
 }
 
 /* ---- for the service manager ------------------------------------------------------------- */
@@ -388,6 +400,19 @@ static void json_unfit(const struct reload *r, struct json *j)
 	json_str(j, "renewal_error", str_of(text));
 }
 
+static void json_ktls(const struct reload *r, struct json *j)
+{
+	const struct config *c = r->serving ? r->serving->config : NULL;
+	bool wanted = c && c->tls.ktls != TLS_KTLS_OFF;
+
+	json_object_open(j, "ktls");
+	json_bool(j, "is_wanted", wanted);
+	json_bool(j, "works", wanted && c->ktls.works);
+	json_str(j, "ciphers", str_of(wanted ? c->ktls.ciphers : ""));
+	json_str(j, "trouble", str_of(wanted ? c->ktls.trouble : ""));
+	json_object_close(j);
+}
+
 static void json_last_reload(const struct reload *r, struct json *j)
 {
 	char text[1024];
@@ -415,6 +440,7 @@ bool report_json(const struct reload *r, const struct rotation *keys, struct buf
 	json_last_reload(r, &j);
 	json_unfit(r, &j);
 	rotation_json(keys, &j);
+	json_ktls(r, &j);
 	json_draining(r, &j);
 	json_certificates(r, &j);
 	json_crls(r, &j);

@@ -125,12 +125,8 @@ void conn_close(struct conn *c)
 
 void conn_abort(struct conn *c, enum io_status status)
 {
-	if (status == IO_FAIL) {
-		struct tls_reason reason;
-
-		tls_reason_take(c->session.ssl, &reason);
-		report_peer(c, LOG_LEVEL_INFO, reason.sentence);
-	}
+	if (status == IO_FAIL)
+		report_tls(c);
 	closing_abort(&c->closing, &c->session, status);
 	conn_finish(c, c->closing.closure);
 }

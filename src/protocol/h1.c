@@ -192,6 +192,10 @@ static enum step step_response(struct turn *t)
 	status = response_produce(c, room);
 	if (status == IO_FAIL && !s->head_written)
 		return reply_error(t, 500, "the head of the response is too large");
+	if (status == IO_WANT_WRITE)
+		return STEP_WRITE;
+	if (status == IO_FAIL)
+		report_tls(c);
 	if (status == IO_EOF || status == IO_FAIL) {
 		c->h1.keep_alive = false;
 		return response_done(c);

@@ -7,6 +7,7 @@
 #include "net/sock.h"
 #include "protocol/events.h"
 #include "tls/hello.h"
+#include "tls/reason.h"
 
 static struct str client_text(const struct conn *c, char *dst, size_t size)
 {
@@ -179,4 +180,12 @@ void report_peer(struct conn *c, enum log_level level, const char *sentence)
 	client_text(c, client, sizeof client);
 	log_write(level, "client %s on %s: %s (while %s)", client, c->listener->name, sentence,
 		c->doing);
+}
+
+void report_tls(struct conn *c)
+{
+	struct tls_reason reason;
+
+	tls_reason_take(c->session.ssl, &reason);
+	report_peer(c, LOG_LEVEL_INFO, reason.sentence);
 }

@@ -18,5 +18,7 @@ void report_handshake(struct conn *c, const struct tls_reason *why);
 void report_left_out(struct conn_env *env);
 /* "client: sentence (while doing)" for the error log, rate limited. */
 void report_peer(struct conn *c, enum log_level level, const char *sentence);
+/* The same, of a session that said IO_FAIL: OpenSSL's reason. */
+void report_tls(struct conn *c);
 
 #endif

@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "protocol/report.h"
 
-enum { OUTPUT_SPARE = 2048 }; /* for the overhead of records, an interim response, close_notify */
+enum {
+	OUTPUT_SPARE = 2048,    /* for the overhead of records, an interim response, close_notify */
+	PASSED_MIN = 64 * 1024, /* what is shorter is read: head and content share a system call */
+};
 
 static bool wants_length(int status)
 {
@@ -46,6 +49,11 @@ uint64_t response_left(const struct stream *s)
 	return s->response.length - s->sent;
 }
 
+static void report_cut(struct conn *c)
+{
+	report_peer(c, LOG_LEVEL_ERROR, "the content ended before its length: the response is cut");
+}
+
 ssize_t response_take(struct stream *s, char *p, size_t n)
 {
 	struct response *r = &s->response;
@@ -65,26 +73,69 @@ ssize_t response_take(struct stream *s, char *p, size_t n)
 	return (ssize_t)n;
 }
 
+/* Only the last bytes of a large file, less than a record, are read and sealed here. */
+static size_t passable(const struct conn *c, const struct response *r, uint64_t left)
+{
+	if (!c->session.offloaded || r->memory.p || !r->source || !r->source->pass ||
+		left < PASSED_MIN)
+		return 0;
+	if (left > CONN_SENT_A_TURN)
+		left = CONN_SENT_A_TURN;
+	return (size_t)(left - 1) / SESSION_READ_MAX * SESSION_READ_MAX;
+}
+
+struct passing {
+	struct session *session;
+	enum io_status status;
+};
+
+static size_t pass(void *arg, int fd, uint64_t offset, size_t n)
+{
+	struct passing *p = arg;
+
+	p->status = session_sendfile(p->session, fd, offset, n, &n);
+	return p->status == IO_OK ? n : 0;
+}
+
+/* IO_OK: *ret_n bytes went from the source to the kernel, 0: none can. */
+static enum io_status pass_content(struct conn *c, size_t n, size_t *ret_n)
+{
+	struct source *source = c->streams->response.source;
+	struct passing p = { &c->session, IO_OK };
+	ssize_t got = source->pass(source, n, pass, &p);
+
+	*ret_n = got > 0 ? (size_t)got : 0;
+	if (got < 0)
+		report_cut(c);
+	return got < 0 ? IO_EOF : p.status;
+}
+
 enum io_status response_produce(struct conn *c, size_t room)
 {
 	struct stream *s = c->streams;
 	struct buf out = { .data = c->env->output, .cap = CONN_HEAD_MAX, .max = CONN_HEAD_MAX };
 	enum io_status status;
-	uint64_t left;
-	size_t n;
+	uint64_t left = response_left(s);
+	size_t n = passable(c, &s->response, left);
+	bool alone; /* the head, before a file that is passed */
 
+	if (n > 0 && s->head_written) {
+		status = pass_content(c, n, &n);
+		s->sent += n;
+		if (status != IO_OK || n > 0)
+			return status;
+	}
+	alone = n > 0;
 	if (!s->head_written && !write_head(c, &out))
 		return IO_FAIL;
 	s->head_written = true;
 	if (room > CONN_OUTPUT_MAX)
 		room = CONN_OUTPUT_MAX;
-	left = response_left(s);
-	n = room > out.end ? room - out.end : 0;
+	n = room > out.end && !alone ? room - out.end : 0;
 	if (n > left)
 		n = (size_t)left;
 	if (n > 0 && response_take(s, out.data + out.end, n) < 0) {
-		report_peer(c, LOG_LEVEL_ERROR,
-			"the content ended before its length: the response is cut");
+		report_cut(c);
 		return IO_EOF;
 	}
 	s->sent += n;

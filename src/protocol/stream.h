@@ -30,12 +30,19 @@ enum {
 	STREAM_WAIT_MS = 30 * 1000
 };
 
+/* Takes at most n bytes of a file from `offset` on without reading them: how many, 0: none. */
+typedef size_t source_pass_fn(void *arg, int fd, uint64_t offset, size_t n);
+
 /* Where content comes from. */
 struct source {
 	/* At most n bytes to p: how many, 0: the end, -1: it broke (the stream ends as broken). */
 	ssize_t (*read)(struct source *, void *p, size_t n);
 	/* The stream is done with it; may be NULL. */
 	void (*close)(struct source *);
+	/* NULL, or hands up to n bytes that come next to `fn` where they are a file's: how many it
+	 * took, 0: none, read() them; -1: it broke, maybe only after wrong ones were taken. So
+	 * the last bytes of a response have to be read(). */
+	ssize_t (*pass)(struct source *, size_t n, source_pass_fn *fn, void *arg);
 };
 
 struct response {

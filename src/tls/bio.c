@@ -12,7 +12,16 @@
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
+#include "tls/ktls.h"
+
 enum { LARGE_RECORD = 8 * 1024 }; /* from here on a copy costs more than a system call */
+
+/* Reserved for kTLS in openssl/bio.h, which names them in a comment alone. */
+enum {
+	CTRL_SET_KTLS = 72,    /* n: for writing?; p: a structure of linux/tls.h */
+	CTRL_RECORD_TYPE = 74, /* n: the type of the next record, which is no content */
+	CTRL_RECORD_TYPE_CLEAR = 75,
+};
 
 static BIO_METHOD *method; /* made once a process, before or after the fork */
 static int method_type;
@@ -83,7 +92,7 @@ enum io_status bio_gather(struct session *s, const void *p, size_t n)
 	if (s->reset)
 		return IO_RESET;
 	if (buf_len(&s->pending) > 0)
-		return buf_append(&s->pending, p, n) ? IO_OK : IO_WANT_WRITE;
+		return !s->pending_type && buf_append(&s->pending, p, n) ? IO_OK : IO_WANT_WRITE;
 	if (n >= LARGE_RECORD)
 		return send_large(s, p, n);
 	if (!buf_append(&env->out, p, n))
@@ -107,11 +116,21 @@ static int on_read(BIO *b, char *p, size_t n, size_t *ret_n)
 	}
 }
 
+static enum io_status write_control(struct session *s, const void *p, size_t n)
+{
+	uint8_t type = s->record_type;
+
+	s->record_type = 0;
+	return s->reset ? IO_RESET : ktls_write_control(s, type, p, n);
+}
+
 static int on_write(BIO *b, const char *p, size_t n, size_t *ret_n)
 {
+	struct session *s = BIO_get_data(b);
+
 	BIO_clear_retry_flags(b);
 	*ret_n = 0;
-	switch (bio_gather(BIO_get_data(b), p, n)) {
+	switch (s->record_type ? write_control(s, p, n) : bio_gather(s, p, n)) {
 	case IO_OK:
 		*ret_n = n;
 		return 1;
@@ -126,8 +145,27 @@ static int on_write(BIO *b, const char *p, size_t n, size_t *ret_n)
 /* A flush succeeds: the owner of the session says when bytes leave. */
 static long on_ctrl(BIO *b, int command, long n, void *p)
 {
-	(void)b, (void)n, (void)p;
-	return command == BIO_CTRL_FLUSH;
+	struct session *s = BIO_get_data(b);
+
+	switch (command) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_GET_KTLS_SEND:
+		return s->offloaded;
+	case CTRL_SET_KTLS:
+		return n && ktls_start(s, p);
+	case CTRL_RECORD_TYPE:
+		s->record_type = (uint8_t)n;
+		return 0;
+	case CTRL_RECORD_TYPE_CLEAR:
+		s->record_type = 0;
+		return 0;
+	case BIO_C_GET_FD: /* for SSL_sendfile() */
+		*(int *)p = s->fd;
+		return s->fd;
+	default:
+		return 0;
+	}
 }
 
 static bool make_method(void)
@@ -136,7 +174,7 @@ static bool make_method(void)
 
 	if (index < 0)
 		return false;
-	method_type = index | BIO_TYPE_SOURCE_SINK;
+	method_type = index | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR;
 	method = BIO_meth_new(method_type, "latch session");
 	if (!method)
 		return false;

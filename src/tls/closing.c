@@ -89,12 +89,9 @@ static bool has_said_nothing(const struct session *s)
 
 static enum closing_wait flush(struct closing *c, struct session *s)
 {
-	session_send_close(s);
-	enum io_status st = session_flush(s);
-	if (st == IO_OK && !s->sent_close) {
-		session_send_close(s); /* there was no room behind the data */
-		st = session_flush(s);
-	}
+	enum io_status st = session_send_close(s);
+	if (st == IO_OK && !s->sent_close)
+		st = session_send_close(s); /* there was no room behind the data */
 	if (st == IO_WANT_WRITE)
 		return CLOSING_WAIT_WRITE;
 	if (st != IO_OK || (shutdown(s->fd, SHUT_WR) < 0 && errno == ENOTCONN)) {

@@ -126,6 +126,8 @@ static SSL_CTX *new_bare_server(
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	if (o->offload)
+		SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
 	struct attachment *a = attach_new(ctx, o);
 	if (!a) {
 		err_set(e, ERR_SYSTEM, "out of memory");

@@ -218,7 +218,7 @@ static bool is_equal(const char *a, const char *b)
 bool tls_options_are_same(const struct tls_options *a, const struct tls_options *b)
 {
 	return a->profile == b->profile && a->tickets_enabled == b->tickets_enabled &&
-	       (a->session_cache > 0) == (b->session_cache > 0) &&
+	       (a->session_cache > 0) == (b->session_cache > 0) && a->offload == b->offload &&
 	       a->tickets_rotate_ms == b->tickets_rotate_ms && a->tickets_keep == b->tickets_keep &&
 	       is_equal(a->min_version, b->min_version) &&
 	       is_equal(a->max_version, b->max_version) && is_equal(a->ciphers, b->ciphers) &&

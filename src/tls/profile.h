@@ -11,6 +11,7 @@
 struct ssl_ctx_st;
 
 enum tls_profile { TLS_PROFILE_INTERMEDIATE, TLS_PROFILE_MODERN };
+enum tls_ktls { TLS_KTLS_OFF, TLS_KTLS_AUTO };
 
 /* "", NULL or 0: what the profile says. */
 struct tls_options {
@@ -24,6 +25,8 @@ struct tls_options {
 	int64_t tickets_rotate_ms;
 	unsigned tickets_keep;
 	int64_t session_cache; /* bytes; 0: none */
+	enum tls_ktls ktls;
+	bool offload; /* it is wanted, and ktls_probe() said that it works */
 };
 
 /* Checks the options alone (versions, lists that OpenSSL does not know); the text names the key. */

@@ -47,6 +47,8 @@ static const struct {
 	{ SSL_R_EXCESSIVE_MESSAGE_SIZE, NULL, "a handshake message is larger than allowed" },
 	{ SSL_R_WRONG_CURVE, NULL,
 		"the key of the peer's certificate is on a curve that is not among the groups" },
+	{ ERR_R_UNSUPPORTED, "key_update_refused",
+		"the peer asked for new keys, which the kernel (tls.ktls) cannot change" },
 	{ SSL_R_BAD_SIGNATURE, NULL, "the peer does not have the private key of its certificate" },
 };
 

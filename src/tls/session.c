@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/bio.h"
+#include "tls/ktls.h"
 #include "tls/peer.h"
 #include "tls/session_cache.h"
 
@@ -256,6 +257,38 @@ enum io_status session_write(struct session *s, const void *p, size_t n, size_t 
 	return n > 0 ? write_records(s, p, n, ret_n) : IO_WANT_WRITE;
 }
 
+/* Errors of the socket; others are the file's. */
+static bool is_reset(int error)
+{
+	return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == ENOTCONN ||
+	       error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+enum io_status session_sendfile(struct session *s, int fd, uint64_t offset, size_t n, size_t *ret_n)
+{
+	enum io_status st = session_flush(s);
+
+	assert(s->offloaded);
+	*ret_n = 0;
+	if (st != IO_OK)
+		return st;
+	if (s->failed || s->sent_close)
+		return IO_FAIL;
+	clear_errors();
+	ossl_ssize_t sent = SSL_sendfile(s->ssl, fd, (off_t)offset, n, 0);
+	int error = errno;
+	if (sent >= 0) {
+		s->bytes_out += (uint64_t)sent;
+		*ret_n = (size_t)sent;
+		return IO_OK;
+	}
+	ERR_clear_error();
+	if (error == EAGAIN || error == EINTR || error == EBUSY)
+		return IO_WANT_WRITE;
+	s->reset = is_reset(error);
+	return s->reset ? IO_RESET : IO_OK;
+}
+
 void session_write_bare(struct session *s, const void *p, size_t n)
 {
 	if (s->failed && !s->handshaken && s->bytes_out == 0 && s->alert_sent < 0)
@@ -268,7 +301,9 @@ static enum io_status send_some(struct session *s, struct buf *b)
 	ssize_t sent;
 
 	do
-		sent = send(s->fd, buf_head(b), buf_len(b), s->env->nosignal ? MSG_NOSIGNAL : 0);
+		sent = s->pending_type ? ktls_send(s, buf_head(b), buf_len(b))
+				       : send(s->fd, buf_head(b), buf_len(b),
+						 s->env->nosignal ? MSG_NOSIGNAL : 0);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
 		return IO_RESET;
@@ -301,8 +336,10 @@ enum io_status session_flush(struct session *s)
 	}
 	if (buf_len(&s->pending) > 0) {
 		st = send_some(s, &s->pending);
-		if (st == IO_OK)
+		if (st == IO_OK) {
 			buf_done(&s->pending);
+			s->pending_type = 0;
+		}
 	} else if (s->env->owner == s) {
 		st = flush_out(s);
 	}
@@ -318,8 +355,17 @@ static bool may_send_close(const struct session *s)
 	return s->ssl && s->handshaken && !s->sent_close && !s->failed && !s->reset;
 }
 
-void session_send_close(struct session *s)
+/* Behind it comes shutdown(): nothing may be left in front of TCP. */
+static bool must_wait(struct session *s)
 {
+	return s->offloaded && may_send_close(s) &&
+	       (session_flush(s) == IO_WANT_WRITE || !ktls_has_room(s));
+}
+
+enum io_status session_send_close(struct session *s)
+{
+	if (must_wait(s))
+		return IO_WANT_WRITE;
 	if (may_send_close(s) && SESSION_OUT_MAX - buf_len(&s->env->out) < ALERT_MAX)
 		session_flush(s);
 	if (may_send_close(s) && buf_len(&s->pending) == 0) {
@@ -328,7 +374,7 @@ void session_send_close(struct session *s)
 			ERR_clear_error();
 		s->sent_close = (SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN) != 0;
 	}
-	session_flush(s);
+	return session_flush(s);
 }
 
 const char *session_version(const struct session *s)

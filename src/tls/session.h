@@ -6,6 +6,9 @@
  * a FIN without close_notify never reaches OpenSSL (it would kill the connection with an alert), it
  * sets `peer_fin` instead and the session can still answer.
  *
+ * Where the context allows it the kernel seals what is written (tls/ktls): `offloaded`. What
+ * gathers and is pending is content then, and so is what bytes_out counts.
+ *
  * A plain session (no context) has the same interface. */
 #ifndef LATCH_TLS_SESSION_H
 #define LATCH_TLS_SESSION_H
@@ -56,14 +59,17 @@ struct session {
 	struct buf pending; /* ciphertext that the kernel did not take; empty when all is well */
 	bool is_server;
 	bool handshaken;
-	bool peer_fin;      /* read() gave 0 */
-	bool peer_closed;   /* the peer's close_notify came */
-	bool sent_close;    /* our close_notify is written */
-	bool reset;         /* the socket is dead */
-	bool failed;        /* fatal TLS error: nothing more can be sent, not even close_notify */
-	bool dry;           /* the last read from the socket came back empty-handed */
-	bool hold;          /* session_read() takes only what is inside already */
-	uint8_t recvs_left; /* of the running call, so that no peer keeps it for itself */
+	bool peer_fin;        /* read() gave 0 */
+	bool peer_closed;     /* the peer's close_notify came */
+	bool sent_close;      /* our close_notify is written */
+	bool reset;           /* the socket is dead */
+	bool failed;          /* fatal TLS error: nothing more can be sent, not even close_notify */
+	bool dry;             /* the last read from the socket came back empty-handed */
+	bool hold;            /* session_read() takes only what is inside already */
+	bool offloaded;       /* the kernel seals */
+	uint8_t record_type;  /* offloaded: of the next write; 0: content */
+	uint8_t pending_type; /* and of what is pending */
+	uint8_t recvs_left;   /* of the running call, so that no peer keeps it for itself */
 	uint8_t offered_versions;     /* of the ClientHello, see tls/hello */
 	int16_t alert_sent;           /* the fatal alert that we sent, -1: none */
 	bool has_site;                /* tls/sites chose */
@@ -92,6 +98,11 @@ bool session_has_input(const struct session *s);
 /* Content into records, into the output buffer. IO_OK: *ret_n > 0 bytes taken (all of them unless
  * the buffer is full); IO_WANT_WRITE: flush first. */
 enum io_status session_write(struct session *s, const void *p, size_t n, size_t *ret_n);
+/* At most n bytes of a file from `offset` on, which never come here, on an offloaded session; sends
+ * what gathered first. IO_OK: *ret_n bytes are taken, 0: this file gives none in this way, read it
+ * instead; IO_WANT_WRITE: again when the socket is writable. */
+enum io_status session_sendfile(
+	struct session *s, int fd, uint64_t offset, size_t n, size_t *ret_n);
 /* Bytes outside of TLS: on a session whose handshake failed before we had said anything. What there
  * is no room for is dropped. */
 void session_write_bare(struct session *s, const void *p, size_t n);
@@ -99,8 +110,9 @@ void session_write_bare(struct session *s, const void *p, size_t n);
  * kept in `pending`. Must be called before another session runs. */
 enum io_status session_flush(struct session *s);
 /* Writes our close_notify (once; nothing on a plain session, a failed one or during the handshake),
- * then flushes. While `pending` is not empty nothing can be written: call again when it is. */
-void session_send_close(struct session *s);
+ * then flushes, with the status of that. While what is before it does not leave nothing can be
+ * written: call again when the socket is writable, or it was IO_OK and sent_close is not set. */
+enum io_status session_send_close(struct session *s);
 
 /* Facts, valid after the handshake; static or session-lived text, "" on a plain session. */
 const char *session_version(const struct session *s); /* "TLSv1.3" */

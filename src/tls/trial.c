@@ -4,6 +4,7 @@
 #include "tls/trial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,7 +19,10 @@
 #include "tls/session.h"
 #include "tls/sites.h"
 
-enum { TURNS_MAX = 64 }; /* flights of a handshake, and many more */
+enum {
+	TURNS_MAX = 64, /* flights of a handshake, and many more */
+	PATIENCE_MS = 1000,
+};
 
 /* So that a server with several certificates takes the one with this type of key. */
 static const char *signatures_of(const X509 *leaf)
@@ -110,23 +114,45 @@ static int server_failed(const struct session *server, struct err *e)
 	return err_set(e, ERR_CONFIG, "%s", reason.sentence);
 }
 
-/* Both sides until both are done, or one fails. */
-static int shake(struct session *server, SSL *client, struct err *e)
+/* What one side wrote may be on its way still. */
+static bool comes_something(const struct session *server, const SSL *client)
+{
+	struct pollfd ends[] = {
+		{ .fd = server->fd, .events = POLLIN },
+		{ .fd = SSL_get_fd(client), .events = POLLIN },
+	};
+
+	return poll(ends, 2, PATIENCE_MS) > 0;
+}
+
+/* The client's part of a turn: 1: done, 0: not yet, -1: `e`. */
+static int shake_client(SSL *client, struct err *e)
+{
+	struct tls_reason reason;
+
+	ERR_clear_error();
+	int rc = SSL_do_handshake(client);
+	if (rc == 1)
+		return 1;
+	int error = SSL_get_error(client, rc);
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+		return 0;
+	tls_reason_take(client, &reason);
+	return err_set(e, ERR_CONFIG, "%s", reason.sentence);
+}
+
+int trial_shake(struct session *server, struct ssl_st *client, struct err *e)
 {
 	enum io_status s = IO_WANT_READ;
-	struct tls_reason reason;
 	int c = 0;
 
 	for (int i = 0; i < TURNS_MAX && !(s == IO_OK && c == 1); i++) {
-		if (c != 1) {
-			ERR_clear_error();
-			c = SSL_do_handshake(client);
-			if (c != 1 && SSL_get_error(client, c) != SSL_ERROR_WANT_READ &&
-				SSL_get_error(client, c) != SSL_ERROR_WANT_WRITE && goes_on(s)) {
-				tls_reason_take(client, &reason);
-				return err_set(e, ERR_CONFIG, "%s", reason.sentence);
-			}
-		}
+		if (i > 0 && !comes_something(server, client))
+			break;
+		if (c != 1)
+			c = shake_client(client, e);
+		if (c < 0)
+			return -1;
 		if (goes_on(s)) {
 			s = session_handshake(server);
 			if (s == IO_OK)
@@ -158,7 +184,7 @@ static int try_leaf(struct trial *t, const struct attachment *a, X509 *leaf, con
 		goto out;
 	}
 	SSL_set_connect_state(client);
-	rc = shake(&server, client, e);
+	rc = trial_shake(&server, client, e);
 	if (rc == 0 && server.site != site)
 		rc = err_set(e, ERR_CONFIG, "the name \"%.100s\" leads to another site", name);
 	if (rc == 0 && X509_cmp(SSL_get0_peer_certificate(client), leaf) != 0)

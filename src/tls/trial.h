@@ -6,6 +6,7 @@
 #include "tls/session.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 struct tls_sites;
 
 /* What all handshakes with one table share. */
@@ -24,6 +25,10 @@ void trial_done(struct trial *t);
  * `e`, without a place. */
 int trial_handshakes(
 	struct trial *t, struct ssl_ctx_st *ctx, const char *name, const void *site, struct err *e);
+
+/* Both sides of one connection on non-blocking sockets, turn by turn, until both are done. -1: `e`.
+ */
+int trial_shake(struct session *server, struct ssl_st *client, struct err *e);
 
 /* What decides, under given options, whether a handshake with certificates of this kind can
  * succeed, as text: types and sizes of keys, signatures of leaves. Returns dst. */

@@ -31,7 +31,7 @@ LATCHD = os.environ.get("LATCHD_BIN", str(ROOT / "build/plain/latchd"))
 LATCH = os.environ.get("LATCH_BIN", str(ROOT / "build/plain/latch"))
 VARIANT = os.environ.get("LATCH_VARIANT", "plain")
 # Bounds of waits, not lengths: a test that passes never gets near.
-PATIENCE = 60 if VARIANT == "asan" else 20
+PATIENCE = int(os.environ.get("LATCH_PATIENCE", 60 if VARIANT == "asan" else 20))
 IS_ROOT = os.geteuid() == 0
 WORKER_USER, WORKER_GROUP = (
     ("nobody", "nogroup") if IS_ROOT else (pwd.getpwuid(os.geteuid()).pw_name, "")

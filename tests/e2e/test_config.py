@@ -121,9 +121,6 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
     def test_an_unknown_key_names_the_nearest(self):
         self.one_error(GOOD.replace("workers = 2;", "worker = 2;"), 1, "worker.*workers")
 
-    def test_a_directive_of_a_later_issue_is_unknown(self):
-        self.one_error('tls = { ktls = "off"; };\n' + GOOD, 1, "ktls")
-
     def test_a_key_given_twice(self):
         self.one_error('sigpipe = "log";\nsigpipe = "log";\n' + GOOD, 2, "sigpipe|twice|duplicate")
 

@@ -216,19 +216,6 @@ Test(read, a_slip_does_not_replace_what_is_there)
 	cr_expect_str_eq(t.c->user, "a");
 }
 
-Test(read, directives_of_later_issues_are_unknown)
-{
-	static const char *const texts[] = {
-		"tls = { ktls = \"off\"; };",
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		conf_load(&t, texts[i]);
-		cr_expect(conf_has_error(&t, 1, "unknown directive"), "%s%s", texts[i],
-			conf_findings(&t));
-	}
-}
-
 Test(read, listeners_and_inheritance)
 {
 	conf_load(&t,

@@ -71,7 +71,7 @@ static void route(struct stream *s, void *routes)
 		stream_reply_text(
 			s, 200, STR("text/plain"), (struct str){ body_text, sizeof(body_text) });
 	} else if (str_eq(s->path, STR("/short"))) {
-		broken = (struct short_source){ { short_read, NULL }, 30000 };
+		broken = (struct short_source){ { .read = short_read }, 30000 };
 		s->response.source = &broken.source;
 		s->response.has_length = true;
 		s->response.length = 60000;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct call {
 };
 
 static void *page; /* one of memory, made before the filter */
-static int pair[2], inotify, epoll;
+static int pair[2], inotify, epoll, file;
 
 static void setup(void)
 {
@@ -43,7 +44,8 @@ static void setup(void)
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	inotify = inotify_init1(IN_CLOEXEC);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	cr_assert(page != MAP_FAILED && inotify >= 0 && epoll >= 0);
+	file = memfd_create("file", MFD_CLOEXEC);
+	cr_assert(page != MAP_FAILED && inotify >= 0 && epoll >= 0 && file >= 0);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	cr_assert_eq(write(pair[0], page, 64), 64);
 	cr_assert_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &nothing), 0);
@@ -155,6 +157,7 @@ Test(seccomp, what_a_worker_needs_is_done)
 		CALL(sendto, pair[0], (long)page, 16),
 		CALL(read, pair[1], (long)page, 16),
 		CALL(recvfrom, pair[1], (long)page, 16),
+		CALL(sendfile, pair[0], file, 0),
 		CALL(shutdown, pair[0], SHUT_WR, 0),
 		CALL(fcntl, pair[0], F_GETFL, 0),
 		CALL(epoll_ctl, epoll, EPOLL_CTL_DEL, pair[0]),
@@ -172,6 +175,14 @@ Test(seccomp, what_a_worker_needs_is_done)
 	};
 
 	EXPECT_ALL(calls, 0);
+}
+
+/* The kernel's own word, not the filter's. */
+Test(seccomp, a_worker_may_ask_the_kernel_for_tls)
+{
+	const struct call calls[] = { CALL(setsockopt, pair[0], SOL_TCP, TCP_ULP) };
+
+	EXPECT_ALL(calls, EOPNOTSUPP);
 }
 
 #ifndef __SANITIZE_ADDRESS__ /* which has much to say before the end */
