@@ -10,7 +10,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 # Goals that may install Debian packages, and goals that need no configuration.
-FETCHING := demo check check-unit check-e2e check-asan check-system check-browser check-crawl check-peers check-scan \
+FETCHING := demo check check-unit check-e2e check-asan check-system check-ktls check-browser check-crawl check-peers check-scan \
 	lint bench bench-sites crowd fuzz cover distcheck deb deps
 UNCONFIGURED := clean distclean help format format-check
 
@@ -161,7 +161,7 @@ $(foreach v,$(VARIANTS),$(eval $(call variant_rules,$(v),$(BUILD)/$(v))))
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: check check-unit check-e2e check-replay check-asan check-system check-browser check-crawl check-peers \
+.PHONY: check check-unit check-e2e check-replay check-asan check-system check-ktls check-browser check-crawl check-peers \
 	check-scan cover deps
 check check-unit check-e2e check-asan: WERROR = 1
 check: check-unit check-replay check-e2e lint
@@ -174,6 +174,9 @@ check-asan: run_unit_asan run_replay_asan run_e2e_asan
 # In a booted systemd; needs root. LONG=1 for many times more of everything.
 check-system: tree_plain deb
 	tests/system/run $(abspath $(BUILD)/plain/tree) $(abspath $(BUILD))/deb $(SYSTEM)
+# In an emulated machine whose kernel seals TLS records.
+check-ktls: tree_plain
+	tests/ktls/run $(BUILD)/plain/tree $(BUILD)/ktls
 # Beside other people's servers: `latch check` of them, and the same requests to latchd and to them.
 check-peers: tree_plain
 	LATCHD_BIN=$(abspath $(BUILD))/plain/tree$(sbindir)/latchd LATCH_BIN=$(abspath $(BUILD))/plain/tree$(bindir)/latch \
