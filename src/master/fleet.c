@@ -25,7 +25,7 @@
 #include "tls/secret.h"
 #include "tls/vault.h"
 
-enum { CHECK_MS = 60000, RETRY_MS = 1000, RETRY_MAX_MS = 8000 };
+enum { CHECK_MS = 60000, RETRY_MS = 1000, RETRY_MAX_MS = 8000, SEEN_SURE = 3 };
 
 /* What the child sends: all of it in one write, which a pipe takes whole. */
 struct message {
@@ -115,6 +115,16 @@ static void forget(struct fleet *f)
 	f->n = 0;
 }
 
+/* What is in use is known to all; what comes next, once they have had the time to ask as well. */
+static void doubt(struct fleet *f, bool doubts)
+{
+	int64_t slice = clock_wall_ms_now() / f->rotate_ms;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (!doubts || f->eras[i].slice > slice)
+			f->eras[i].is_sure = !doubts || f->seen[i] >= SEEN_SURE;
+}
+
 static void show(const struct fleet *f)
 {
 	board_set(f->board->ticket_store, !f->url      ? BOARD_STORE_NONE
@@ -147,6 +157,8 @@ static void no_answer(struct fleet *f, const char *why)
 
 	f->asked = time(NULL);
 	f->failures++;
+	if (f->answers)
+		doubt(f, true);
 	if (f->answers || strcmp(f->error, why) != 0)
 		log_warning("the store of ticket keys %s: %s; %s", store_url_format(f->url, place),
 			why,
@@ -158,10 +170,21 @@ static void no_answer(struct fleet *f, const char *why)
 	wait_ms(f, retry_ms(f));
 }
 
+/* In how many answers before it was the same. */
+static unsigned seen_before(const struct fleet *f, const struct ticket_era *era)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->eras[i].slice == era->slice &&
+			tls_secret_is_same(f->eras[i].secret, era->secret))
+			return f->seen[i];
+	return 0;
+}
+
 /* The secrets of an answer instead of those that are known; all or nothing. */
 static int take_secrets(struct fleet *f, const struct store_answer *a, struct err *e)
 {
-	struct ticket_era eras[STORE_SLOTS_MAX];
+	struct ticket_era eras[STORE_SLOTS_MAX] = { 0 };
+	unsigned seen[STORE_SLOTS_MAX];
 	size_t n = 0;
 
 	if (a->n < 1 || a->n > STORE_SLOTS_MAX)
@@ -171,11 +194,14 @@ static int take_secrets(struct fleet *f, const struct store_answer *a, struct er
 		eras[n].secret = tls_secret_new(a->slot[n].secret, STORE_SECRET_SIZE, e);
 		if (!eras[n].secret || (n && eras[n].slice <= eras[n - 1].slice))
 			break;
+		seen[n] = seen_before(f, &eras[n]) + 1;
 	}
 	if (n == a->n) {
 		forget(f);
 		memcpy(f->eras, eras, n * sizeof(eras[0]));
+		memcpy(f->seen, seen, n * sizeof(seen[0]));
 		f->n = n;
+		doubt(f, false);
 		return 0;
 	}
 	for (size_t i = 0; i <= n; i++)

@@ -33,6 +33,7 @@ struct fleet {
 	unsigned keep;
 	/* What is known, by slice; what follows from none of them is asked for in vain too. */
 	struct ticket_era eras[STORE_SLOTS_MAX];
+	unsigned seen[STORE_SLOTS_MAX]; /* in how many answers, one after the other */
 	size_t n;
 	bool answers;    /* the last time it did */
 	time_t asked;    /* when it last did or did not; 0: never */

@@ -22,7 +22,7 @@ static bool is_by_clock(const struct rotation *r)
 static int derive(struct rotation *r, struct err *e)
 {
 	const struct config *c = r->config;
-	const struct ticket_era always = { INT64_MIN, c->tickets_secret };
+	const struct ticket_era always = { INT64_MIN, c->tickets_secret, true };
 
 	return ticket_ring_derive(r->ring, c->tickets_secret ? &always : r->fleet.eras,
 		c->tickets_secret ? 1 : r->fleet.n, clock_wall_ms_now(), c->tls.tickets_rotate_ms,

@@ -124,6 +124,11 @@ struct tls_secret *tls_secret_load(const char *path, struct digest_list *digests
 	return NULL;
 }
 
+bool tls_secret_is_same(const struct tls_secret *a, const struct tls_secret *b)
+{
+	return CRYPTO_memcmp(a->page->key, b->page->key, KEY_SIZE) == 0;
+}
+
 void tls_secret_free(struct tls_secret *s)
 {
 	if (!s)

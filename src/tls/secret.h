@@ -5,6 +5,7 @@
 #ifndef LATCH_TLS_SECRET_H
 #define LATCH_TLS_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ enum { TLS_SECRET_MIN = 32 };
 struct tls_secret *tls_secret_load(const char *path, struct digest_list *digests, struct err *e);
 /* The same of bytes. */
 struct tls_secret *tls_secret_new(const void *bytes, size_t n, struct err *e);
+bool tls_secret_is_same(const struct tls_secret *a, const struct tls_secret *b);
 void tls_secret_free(struct tls_secret *s); /* NULL is fine */
 /* Key material of the slice, n bytes, for slices of `rotate_ms`: other lengths have other keys. -1:
  * OpenSSL failed, or the process was forked from the one that loaded it. */

@@ -32,7 +32,7 @@ enum {
 	NAME_SIZE = 16,
 	IV_SIZE = 16,
 	KEY_WORDS = 10,
-	KEYS_MAX = 2 * TICKET_KEEP_MAX + 1, /* of a secret, and what was there before it */
+	KEYS_MAX = 3 * TICKET_KEEP_MAX + 2, /* two a slice, and what was there before */
 	READ_TRIES = 10000,
 };
 
@@ -324,19 +324,43 @@ static void keep_others(
 			s->keys[s->nkeys++] = before->keys[i];
 }
 
-/* The key of a slice into the next place; where nothing is known of that slice, none. */
+/* The eras that a slice may be in: [0] is ours, [1] that of machines that know less, or more. How
+ * many there are. */
+static int choose_eras(
+	const struct ticket_era *eras, size_t n, int64_t slice, const struct tls_secret *ret[2])
+{
+	size_t ours, last = n;
+
+	while (last > 0 && eras[last - 1].slice > slice)
+		last--;
+	ours = last;
+	while (ours > 0 && !eras[ours - 1].is_sure)
+		ours--;
+	if (ours == 0)
+		ours = last;
+	if (last == 0)
+		return 0;
+	ret[0] = eras[ours - 1].secret;
+	if (ours != last)
+		ret[1] = eras[last - 1].secret;
+	else if (ours > 1)
+		ret[1] = eras[ours - 2].secret;
+	else
+		return 1;
+	return 2;
+}
+
+/* The keys of a slice into the next places; where nothing is known of it, none. */
 static int derive_next(struct snapshot *s, const struct ticket_era *eras, size_t n,
 	int64_t rotate_ms, int64_t slice)
 {
-	size_t i = n;
+	const struct tls_secret *secrets[2];
+	int found = choose_eras(eras, n, slice, secrets), rc = 0;
 
-	while (i > 0 && eras[i - 1].slice > slice)
-		i--;
-	if (i == 0)
-		return 0;
-	s->nkeys++;
-	return tls_secret_derive(
-		eras[i - 1].secret, rotate_ms, slice, &s->keys[s->nkeys - 1], sizeof(s->keys[0]));
+	for (int i = 0; rc == 0 && i < found; i++, s->nkeys++)
+		rc = tls_secret_derive(
+			secrets[i], rotate_ms, slice, &s->keys[s->nkeys], sizeof(s->keys[0]));
+	return rc;
 }
 
 int ticket_ring_derive(struct ticket_ring *r, const struct ticket_era *eras, size_t n,

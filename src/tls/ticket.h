@@ -19,10 +19,11 @@ struct tls_secret;
 
 enum { TICKET_KEEP_MAX = 8 };
 
-/* From which slice on the keys follow from which secret. */
+/* From which slice on the keys follow from which secret, for all we know. */
 struct ticket_era {
 	int64_t slice;
 	struct tls_secret *secret;
+	bool is_sure; /* other machines know it too */
 };
 
 /* A new ring with one key; the caller's mapping is writable. NULL: `e`. The descriptor (see
@@ -43,8 +44,9 @@ int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e);
 /* Puts the keys of secrets into it for the time `now_ms` (clock_wall_ms()), made for slices of
  * `rotate_ms`: that of this slice in front, `keep` before it, and, for machines whose clocks are
  * ahead, the next. The eras are in order, n of them; slices before the first have no key, and this
- * slice must have one. Keys that were there before, and are none of these, are taken for as long as
- * their tickets live, `keep` slices. */
+ * slice must have one. Tickets are made with the last era that is sure, and those of machines that
+ * know one more or one less are taken too. Keys that were there before, and are none of these, are
+ * taken for as long as their tickets live, `keep` slices. */
 int ticket_ring_derive(struct ticket_ring *r, const struct ticket_era *eras, size_t n,
 	int64_t now_ms, int64_t rotate_ms, unsigned keep, struct err *e);
 /* Are its keys those of a secret? */

@@ -38,7 +38,7 @@ static void machine_set(struct machine *m, int64_t now_ms, int64_t rotate_ms)
 {
 	struct err e = { 0 };
 
-	const struct ticket_era always = { INT64_MIN, m->secret };
+	const struct ticket_era always = { INT64_MIN, m->secret, true };
 
 	cr_assert_eq(ticket_ring_derive(m->ring, &always, 1, now_ms, rotate_ms, KEEP, &e), 0, "%s",
 		e.text);
@@ -170,47 +170,85 @@ static struct tls_secret *secret_of(char c)
 	return tls_secret_new(bytes, sizeof(bytes), NULL);
 }
 
+struct knowledge {
+	const struct ticket_era *eras;
+	size_t n;
+	int64_t now_ms;
+};
+
+/* Are sessions of who knows this resumed by who knows that? */
+static bool is_known(struct knowledge ours, struct knowledge theirs)
+{
+	struct machine a, b;
+	struct err e;
+
+	machine_start(&a, good, 1000);
+	machine_start(&b, good, 2000000);
+	cr_assert_eq(
+		ticket_ring_derive(a.ring, ours.eras, ours.n, ours.now_ms, ROTATE, KEEP, &e), 0);
+	cr_assert_eq(
+		ticket_ring_derive(b.ring, theirs.eras, theirs.n, theirs.now_ms, ROTATE, KEEP, &e),
+		0);
+	bool shared = is_shared(&a, &b, TLS1_3_VERSION);
+	machine_stop(&a);
+	machine_stop(&b);
+	return shared;
+}
+
 /* Machines that know the secrets of different slices. */
 Test(secret, eras_follow_one_another)
 {
 	struct tls_secret *first = secret_of('a'), *second = secret_of('k');
-	const struct ticket_era both[] = { { 5, first }, { 7, second } };
+	const struct ticket_era both[] = { { 5, first, true }, { 7, second, true } };
+	/* The second may be known to us alone. */
+	const struct ticket_era doubted[] = { { 5, first, true }, { 7, second, false } };
 	static const struct {
 		size_t from, n; /* what the other knows of them */
 		int64_t ours, theirs;
-		bool shared;
+		bool shared, doubted; /* if it is doubted */
 	} rows[] = {
-		{ 0, 2, 5000, 5000, true },
-		{ 0, 1, 5000, 5000, true },
-		{ 0, 1, 6000, 6000, true },  /* slice 6 follows from the secret of 5 */
-		{ 0, 1, 7000, 7000, false }, /* one has not heard of the second */
-		{ 1, 1, 7000, 7000, true },
-		{ 1, 1, 6000, 7000, false }, /* nobody knows what was before what it knows */
-		{ 0, 2, 5000, 7000, true },
+		{ 0, 2, 5000, 5000, true, true },
+		{ 0, 1, 5000, 5000, true, true },
+		{ 0, 1, 6000, 6000, true, true },  /* slice 6 follows from the secret of 5 */
+		{ 0, 1, 7000, 7000, false, true }, /* one has not heard of the second */
+		{ 0, 1, 8000, 8000, false, true },
+		{ 1, 1, 7000, 7000, true, false },
+		{ 1, 1, 6000, 7000, false, false }, /* nobody knows what was before what it knows */
+		{ 0, 2, 5000, 7000, true, true },
 	};
-	struct machine a, b;
-	struct err e;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		machine_start(&a, good, 1000);
-		machine_start(&b, good, 2000000);
-		cr_assert_eq(
-			ticket_ring_derive(a.ring, both, 2, rows[i].ours, ROTATE, KEEP, &e), 0);
-		cr_assert_eq(ticket_ring_derive(b.ring, both + rows[i].from, rows[i].n,
-				     rows[i].theirs, ROTATE, KEEP, &e),
-			0);
-		cr_expect_eq(is_shared(&a, &b, TLS1_3_VERSION), rows[i].shared, "row %zu", i);
-		machine_stop(&a);
-		machine_stop(&b);
+		struct knowledge theirs = { both + rows[i].from, rows[i].n, rows[i].theirs };
+		struct knowledge sure = { both, 2, rows[i].ours };
+		struct knowledge doubt = { doubted, 2, rows[i].ours };
+
+		cr_expect_eq(is_known(sure, theirs), rows[i].shared, "row %zu", i);
+		cr_expect_eq(is_known(doubt, theirs), rows[i].doubted, "row %zu", i);
+		if (rows[i].from || rows[i].ours != rows[i].theirs)
+			continue;
+		cr_expect(is_known(theirs, sure), "row %zu: who knows more takes both", i);
+		cr_expect(is_known(theirs, doubt), "row %zu", i);
 	}
-	struct ticket_ring *ring = ticket_ring_new(NULL);
-	cr_expect_eq(ticket_ring_derive(ring, both, 2, 4999, ROTATE, KEEP, &e), -1,
-		"nothing is known of this slice");
-	cr_expect_eq(ticket_ring_derive(ring, both, 0, 5000, ROTATE, KEEP, &e), -1);
-	cr_expect_not(ticket_ring_is_derived(ring), "and it is as it was");
-	ticket_ring_free(ring);
 	tls_secret_free(first);
 	tls_secret_free(second);
+}
+
+Test(secret, this_slice_must_follow_from_something)
+{
+	struct ticket_ring *ring = ticket_ring_new(NULL);
+	struct tls_secret *secret = secret_of('a');
+	const struct ticket_era era = { 5, secret, true };
+	struct err e;
+
+	cr_expect_eq(ticket_ring_derive(ring, &era, 1, 4999, ROTATE, KEEP, &e), -1);
+	cr_expect_eq(ticket_ring_derive(ring, &era, 0, 5000, ROTATE, KEEP, &e), -1);
+	cr_expect_not(ticket_ring_is_derived(ring), "and it is as it was");
+	cr_expect(tls_secret_is_same(secret, secret));
+	struct tls_secret *other = secret_of('b');
+	cr_expect_not(tls_secret_is_same(secret, other));
+	ticket_ring_free(ring);
+	tls_secret_free(secret);
+	tls_secret_free(other);
 }
 
 Test(secret, what_is_none)

@@ -327,7 +327,7 @@ Test(ticket, the_memory_is_sealed_and_closed_on_exec)
 Test(ticket, rotated_out_keys_are_wiped)
 {
 	struct ticket_ring *ring = ticket_ring_new(NULL);
-	unsigned char old[80], now[2048];
+	unsigned char old[80], now[4096];
 	enum { FIRST_KEY = 40 };
 
 	cr_assert_eq(pread(ticket_ring_fd(ring), old, sizeof(old), FIRST_KEY), sizeof(old));
