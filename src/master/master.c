@@ -149,6 +149,10 @@ static void on_news(struct reload *r, enum reload_news news)
 		renewal_unfit(&m->renewal);
 		upgrade_consider(&m->upgrade);
 		break;
+	case RELOAD_NEEDLESS:
+		renewal_needless(&m->renewal);
+		upgrade_consider(&m->upgrade);
+		break;
 	case RELOAD_BEGUN:
 		notify_reloading("reloading the configuration");
 		break;

@@ -303,6 +303,11 @@ static void on_unfit(struct reload *r, const struct findings *why)
 	r->news(r, RELOAD_UNFIT);
 }
 
+static bool is_as_served(const struct reload *r, const struct digest_list *files)
+{
+	return !digest_list_differs(files, &r->serving->config->digests);
+}
+
 static void on_rehearsed(void *data, struct rehearsal_result *result)
 {
 	struct reload *r = data;
@@ -310,6 +315,8 @@ static void on_rehearsed(void *data, struct rehearsal_result *result)
 	r->rehearsal = NULL;
 	if (r->renews && result->findings.errors) {
 		on_unfit(r, &result->findings);
+	} else if (r->renews && is_as_served(r, &result->digests)) {
+		r->news(r, RELOAD_NEEDLESS);
 	} else if (result->findings.errors) {
 		r->last.findings = result->findings;
 		result->findings = (struct findings){ 0 };

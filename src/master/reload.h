@@ -50,6 +50,8 @@ enum {
 
 enum reload_news {
 	RELOAD_UNFIT,     /* a renewal's rehearsal failed: reload->unfit says why */
+	RELOAD_NEEDLESS,  /* a renewal's rehearsal found what serves already: nothing is to be done
+			   */
 	RELOAD_BEGUN,     /* a reload, not the first start */
 	RELOAD_COMMITTED, /* reload->serving is the new one, or the one that came back */
 	RELOAD_REJECTED,  /* reload->last.code says with which exit code a start would have ended */

@@ -253,6 +253,13 @@ void renewal_unfit(struct renewal *w)
 	memcpy(w->warning, text, sizeof(text));
 }
 
+void renewal_needless(struct renewal *w)
+{
+	/* They were away for a moment. If they go again, that is to be tried again. */
+	digest_list_done(&w->tried);
+	on_happened(w);
+}
+
 void renewal_stop(struct renewal *w)
 {
 	delay_stop(&w->settle);

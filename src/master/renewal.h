@@ -55,6 +55,8 @@ void renewal_committed(struct renewal *w);
 void renewal_go_on(struct renewal *w);
 /* RELOAD_UNFIT. */
 void renewal_unfit(struct renewal *w);
+/* RELOAD_NEEDLESS. */
+void renewal_needless(struct renewal *w);
 /* No more renewals. Idempotent. */
 void renewal_stop(struct renewal *w);
 #endif

@@ -28,6 +28,8 @@ static void on_news(struct reload *r, enum reload_news news)
 		renewal_committed(&renewal);
 	else if (news == RELOAD_UNFIT)
 		renewal_unfit(&renewal);
+	else if (news == RELOAD_NEEDLESS)
+		renewal_needless(&renewal);
 	else if (r->serving)
 		renewal_go_on(&renewal);
 }
@@ -133,6 +135,23 @@ Test(renewal, a_new_file_is_a_new_generation)
 	cr_expect(reload.renews);
 	turn_until(is_settled, 0);
 	cr_expect_eq(heard[RELOAD_COMMITTED], 2, "and one is enough");
+}
+
+static bool is_needless(void)
+{
+	return heard[RELOAD_NEEDLESS] == wanted && !reload_is_busy(&reload);
+}
+
+Test(renewal, what_serves_already_is_not_brought_in)
+{
+	start(RENEWAL_PERIOD_MS);
+	reload_renew(&reload);
+	turn_until(is_needless, 1);
+	turn_until(is_settled, 0);
+	cr_expect_eq(reload.serving->number, 1);
+	cr_expect_eq(toy->births, 1);
+	renew();
+	turn_until(serves, 2);
 }
 
 Test(renewal, many_changes_are_one)
