@@ -784,6 +784,57 @@ class Peer:
         return self.tls.session
 
 
+class Load:
+    """Clients of d that never pause, while the block runs: "kept" uses a connection until the
+    server says close, "new" takes one for each request, "slow" takes /big with a small window.
+    /a.txt has 1000 bytes. `failures`: every answer that was not whole; `counts`: how many came."""
+
+    def __init__(self, d, kinds, big=b""):
+        self.d, self.big, self.failures = d, big, []
+        self.done = threading.Event()
+        self.counts = dict.fromkeys(kinds, 0)
+        self.threads = [threading.Thread(target=self._run, args=(kind,)) for kind in kinds]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, kind):
+        try:
+            while not self.done.is_set():
+                getattr(self, f"_{kind}")()
+        except Exception as error:  # a lost request, a refused connection
+            self.failures.append(repr(error))
+
+    def _judge(self, response, kind):
+        if response.status != 200 or len(response.body) != 1000:
+            self.failures.append(response)
+        self.counts[kind] += 1
+
+    def _kept(self):
+        with self.d.peer() as p:
+            while not self.done.is_set():
+                response = p.request("/a.txt")
+                self._judge(response, "kept")
+                if response.headers.get("connection") == "close":
+                    break
+
+    def _new(self):
+        self._judge(self.d.fetch("/a.txt"), "new")
+
+    def _slow(self):
+        with self.d.peer(rcvbuf=4096) as p:
+            if len(p.request("/big").body) != len(self.big):
+                self.failures.append("a download was cut")
+        self.counts["slow"] += 1
+
+
 def freeze(pids):
     """SIGSTOP, and until it has come about: before that a process may still do a thing."""
     for pid in pids:

@@ -4,13 +4,13 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 import unittest
 
 from harness import (
     DEFAULT_CONFIG,
     Latchd,
+    Load,
     TestCase,
     VARIANT,
     client_context,
@@ -150,45 +150,11 @@ class Reload(TestCase):
                 p.read_to_end()
                 session = p.session
                 p.send_close_notify()
-            done, failures, counts = threading.Event(), [], {"kept": 0, "new": 0}
-
-            def kept():
-                """A connection that is used until the server says close, then the next one."""
-                while not done.is_set():
-                    with d.peer() as p:
-                        while not done.is_set():
-                            r = p.request("/a.txt")
-                            if r.status != 200 or len(r.body) != 1000:
-                                failures.append(r)
-                            counts["kept"] += 1
-                            if r.headers.get("connection") == "close":
-                                break
-
-            def new():
-                while not done.is_set():
-                    r = d.fetch("/a.txt")
-                    if r.status != 200 or len(r.body) != 1000:
-                        failures.append(r)
-                    counts["new"] += 1
-
-            def guarded(work):
-                try:
-                    work()
-                except Exception as error:  # a lost request
-                    failures.append(repr(error))
-
-            threads = [
-                threading.Thread(target=guarded, args=(work,)) for work in (kept, kept, new, new)
-            ]
-            for thread in threads:
-                thread.start()
-            for _ in range(HUPS):
-                d.reload()
-            done.set()
-            for thread in threads:
-                thread.join()
-            self.assertEqual(failures, [])
-            self.assertGreater(min(counts.values()), HUPS // 4)
+            with Load(d, ("kept", "kept", "new", "new")) as load:
+                for _ in range(HUPS):
+                    d.reload()
+            self.assertEqual(load.failures, [])
+            self.assertGreater(min(load.counts.values()), HUPS // 4)
             status = d.status()
             self.assertEqual(status["reloads_total"], {"ok": HUPS, "failed": 0, "quarantined": 0})
             with d.peer(context=context, session=session) as p:

@@ -13,6 +13,7 @@ from harness import (
     DEFAULT_CONFIG,
     IS_ROOT,
     LATCHD,
+    Load,
     VARIANT,
     Latchd,
     TestCase,
@@ -119,55 +120,15 @@ class Works(UpgradeCase):
                 p.read_to_end()
                 session = p.session
                 p.send_close_notify()
-            done, failures = threading.Event(), []
-            counts = {"kept": 0, "new": 0, "slow": 0}
-
-            def kept():
-                while not done.is_set():
-                    with d.peer() as p:
-                        while not done.is_set():
-                            r = p.request("/a.txt")
-                            if r.status != 200 or len(r.body) != 1000:
-                                failures.append(r)
-                            counts["kept"] += 1
-                            if r.headers.get("connection") == "close":
-                                break
-
-            def new():
-                while not done.is_set():
-                    r = d.fetch("/a.txt")
-                    if r.status != 200 or len(r.body) != 1000:
-                        failures.append(r)
-                    counts["new"] += 1
-
-            def slow():
-                while not done.is_set():
-                    with d.peer(rcvbuf=4096) as p:
-                        if len(p.request("/big").body) != len(big):
-                            failures.append("a download was cut")
-                    counts["slow"] += 1
-
-            def guarded(work):
-                try:
-                    work()
-                except Exception as error:  # a lost request, a refused connection
-                    failures.append(repr(error))
-
-            threads = [threading.Thread(target=guarded, args=(work,))
-                       for work in (kept, kept, new, slow)]
-            for thread in threads:
-                thread.start()
-            for _ in range(UPGRADES):
-                d.replace()
-                result = d.upgrade()
-                while result.returncode == 75:  # four generations drain
+            with Load(d, ("kept", "kept", "new", "slow"), big) as load:
+                for _ in range(UPGRADES):
+                    d.replace()
                     result = d.upgrade()
-                self.assert_upgraded(d, result)
-            done.set()
-            for thread in threads:
-                thread.join()
-            self.assertEqual(failures, [])
-            self.assertGreater(min(counts.values()), UPGRADES // 4)
+                    while result.returncode == 75:  # four generations drain
+                        result = d.upgrade()
+                    self.assert_upgraded(d, result)
+            self.assertEqual(load.failures, [])
+            self.assertGreater(min(load.counts.values()), UPGRADES // 4)
             self.assertEqual(d.status()["generation"], UPGRADES + 1)
             with d.peer(context=context, session=session) as p:
                 self.assertTrue(p.tls.session_reused,
