@@ -116,18 +116,6 @@ static unsigned used_slots(const struct board *b)
 	return n < BOARD_SLOTS ? n : BOARD_SLOTS;
 }
 
-int board_take(struct board *b, uint32_t generation)
-{
-	unsigned i = 0;
-
-	while (i < BOARD_SLOTS && board_get(b->slot[i].state) != BOARD_FREE)
-		i++;
-	if (i == BOARD_SLOTS)
-		return -1;
-	board_claim(b, i, generation);
-	return (int)i;
-}
-
 void board_claim(struct board *b, unsigned slot, uint32_t generation)
 {
 	assert(slot < BOARD_SLOTS);

@@ -105,9 +105,7 @@ uint64_t board_layout(int (*code_at)(unsigned index));
 #define board_set(gauge, v) __atomic_store_n(&(gauge), (v), __ATOMIC_RELAXED)
 #define board_get(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-/* Master: takes a free slot for a new worker of `generation` (state STARTING), or -1. */
-int board_take(struct board *b, uint32_t generation);
-/* Master: the same with a slot it knows to be its own: the next holder after board_release(). */
+/* Master: `slot`, which nobody holds, for a new worker of `generation`: state STARTING. */
 void board_claim(struct board *b, unsigned slot, uint32_t generation);
 /* Master: after the holder is reaped: gauges to zero, state FREE. */
 void board_release(struct board *b, unsigned slot);

@@ -33,12 +33,12 @@ TestSuite(board, .init = setup, .fini = teardown);
 /* A worker that serves `generation` with `live` connections. */
 static unsigned serving(uint32_t generation, uint32_t live)
 {
-	int slot = board_take(b, generation);
+	unsigned slot = b->nslots;
 
-	cr_assert_geq(slot, 0);
+	board_claim(b, slot, generation);
 	board_set(b->slot[slot].state, (uint32_t)BOARD_SERVING);
 	board_set(b->slot[slot].live, live);
-	return (unsigned)slot;
+	return slot;
 }
 
 Test(board, starts_empty_and_knows_when)
@@ -162,26 +162,19 @@ Test(board, the_layout_depends_on_what_codes_mean)
 	cr_expect_neq(board_layout(a_code), board_layout(another_code));
 }
 
-Test(board, takes_the_lowest_free_slot)
+Test(board, a_claimed_slot_is_of_a_worker_that_starts)
 {
-	cr_expect_eq(board_take(b, 1), 0);
-	cr_expect_eq(board_take(b, 1), 1);
-	cr_expect_eq(board_take(b, 2), 2);
+	board_claim(b, 0, 1);
+	board_claim(b, 2, 2);
 	cr_expect_eq(b->slot[0].state, BOARD_STARTING);
+	cr_expect_eq(b->slot[1].state, BOARD_FREE);
 	cr_expect_eq(b->slot[2].generation, 2);
 	cr_expect_eq(b->nslots, 3);
 	board_release(b, 1);
-	cr_expect_eq(board_take(b, 3), 1);
+	board_claim(b, 1, 3);
 	cr_expect_eq(b->nslots, 3, "a slot used again is no new one");
-}
-
-Test(board, refuses_the_slot_after_the_last)
-{
-	for (int i = 0; i < BOARD_SLOTS; i++)
-		cr_assert_eq(board_take(b, 1), i);
-	cr_expect_eq(board_take(b, 1), -1);
-	board_release(b, 17);
-	cr_expect_eq(board_take(b, 1), 17);
+	board_claim(b, BOARD_SLOTS - 1, 1);
+	cr_expect_eq(b->nslots, BOARD_SLOTS);
 }
 
 Test(board, release_keeps_counters_and_clears_gauges)
@@ -279,7 +272,7 @@ Test(board, imbalance_is_max_over_mean_of_the_serving_generation)
 	serving(2, 30);
 	old = serving(1, 500);
 	board_set(b->slot[old].state, (uint32_t)BOARD_DRAINING);
-	board_take(b, 2); /* starting: not counted */
+	board_claim(b, 3, 2); /* starting: not counted */
 	b->generation = 2;
 	cr_expect_float_eq(board_imbalance(b), 1.5, 1e-9);
 	b->generation = 3;
@@ -333,7 +326,7 @@ Test(board, gate_looks_at_its_own_generation_only)
 
 	serving(1, 0);
 	board_set(b->slot[drained].state, (uint32_t)BOARD_DRAINING);
-	board_take(b, 2);
+	board_claim(b, 3, 2);
 	cr_expect(board_gate(b, mine, NULL, &relief));
 }
 
