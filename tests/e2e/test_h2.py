@@ -349,7 +349,7 @@ class Frames(TestCase):
 
 class Ends(TestCase):
     def test_idle_connections_are_told(self):
-        with Latchd(TWO, 'timeouts = { idle = "300ms"; };', {"a.txt": b"hello\n"}) as d:
+        with Latchd(TWO, 'timeouts = { idle = "1s"; };', {"a.txt": b"hello\n"}) as d:
             with H2Peer(d.port) as p:
                 p.fetch(1, "/a.txt")
                 self.assertEqual(p.to_end(), NO_ERROR)
@@ -357,13 +357,13 @@ class Ends(TestCase):
                 self.assertTrue(p.saw_close_notify)
 
     def test_a_connection_without_a_word(self):
-        with Latchd(TWO, 'timeouts = { idle = "300ms"; };') as d:
+        with Latchd(TWO, 'timeouts = { idle = "1s"; };') as d:
             with H2Peer(d.port, preface=False) as p:
                 p.to_end()
                 self.assertTrue(p.saw_close_notify)
 
     def test_a_head_that_drips(self):
-        with Latchd(TWO, 'timeouts = { header = "300ms"; };') as d:
+        with Latchd(TWO, 'timeouts = { header = "1s"; };') as d:
             with H2Peer(d.port) as p:
                 p.ping().send(frame(HEADERS, END_HEADERS | END_STREAM, 1, request())[:20])
                 p.to_end()
@@ -377,7 +377,7 @@ class Ends(TestCase):
                 self.assertEqual(p.fetch(3, "/").status, 200)
 
     def test_a_window_that_stays_shut(self):
-        with Latchd(TWO, 'timeouts = { write = "300ms"; };', {"a.txt": b"hello\n"}) as d:
+        with Latchd(TWO, 'timeouts = { write = "1s"; };', {"a.txt": b"hello\n"}) as d:
             with H2Peer(d.port, settings=setting(INITIAL_WINDOW_SIZE, 0)) as p:
                 answer = p.fetch(1, "/a.txt")
                 self.assertEqual((answer.status, answer.reset), (200, CANCEL))

@@ -254,7 +254,7 @@ class Works(UpgradeCase):
 
 
 class Refused(UpgradeCase):
-    def refuse(self, script, code, *patterns, extra='reload = { ready = "2s"; };'):
+    def refuse(self, script, code, *patterns, extra=""):
         """An upgrade to `script` fails with the code, says why to both, and changes nothing."""
         with Upgradable(files={"a.txt": b"A"}, extra=extra) as d:
             before = d.executable(), d.workers()
@@ -280,13 +280,13 @@ class Refused(UpgradeCase):
                     "the rehearsal by .* was killed by SIGSEGV")
 
     def test_a_program_that_hangs(self):
-        self.refuse("sleep 1000", 71, "did not end within 1000 ms",
-                    extra='reload = { ready = "1s"; };')
+        self.refuse("sleep 1000", 71, "did not end within 3000 ms",
+                    extra='reload = { ready = "3s"; };')
 
     def test_a_program_that_hangs_in_its_rehearsal(self):
         self.refuse('[ "$1" = -t ] && exit 0; sleep 1000 & sleep 1000', 71,
-                    "the rehearsal by .* did not end within 2000 ms",
-                    extra='reload = { ready = "1s"; };')
+                    "the rehearsal by .* did not end within 6000 ms",
+                    extra='reload = { ready = "3s"; };')
 
     def test_a_program_that_rejects_the_configuration(self):
         self.refuse('echo "$3:7: what is this?" >&2; exit 78', 78,

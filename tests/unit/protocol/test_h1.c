@@ -503,6 +503,25 @@ Test(h1, a_peer_that_does_not_read_is_cut_off)
 	cr_expect_eq(board->slot[0].closures[CLOSURE_TIMEOUT], 1);
 }
 
+Test(h1, a_peer_that_reads_now_and_then_is_served)
+{
+	static const size_t all = 4 * sizeof(body_text);
+	int64_t began = fake_clock_us;
+
+	timeouts.idle_ms = 100 * timeouts.write_ms;
+	say(GET("/big") GET("/big") GET("/big") GET("/big"));
+	while (heard_n < all && gone == 0) {
+		ssize_t n = read(peer, heard, 100000);
+
+		cr_assert_gt(n, 0);
+		heard_n += (size_t)n;
+		pass(timeouts.write_ms - 100);
+	}
+	cr_expect_eq(gone, 0);
+	cr_expect_geq(heard_n, all);
+	cr_expect_gt(fake_clock_us - began, 3 * timeouts.write_ms * 1000);
+}
+
 Test(h1, a_half_closed_peer_gets_the_whole_answer)
 {
 	cr_assert_gt(write(peer, GET("/big"), strlen(GET("/big"))), 0);
