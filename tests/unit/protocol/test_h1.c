@@ -8,127 +8,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../fake_clock.h"
-#include "../turns.h"
-#include "base/clock.h"
-#include "ipc/board.h"
-#include "protocol/conn.h"
 #include "protocol/h1.h"
+#include "rig.h"
 
-static struct loop loop;
-static struct conn_env env;
-static struct board *board;
-static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
-static struct conn_limits limits = { .head = { 1024, 20 }, .body_size = 100 };
-static struct closing_policy policy = { CLOSING_LENIENT, 500 };
-static struct conn_listener listener = { .name = "test", .policy = &policy };
 static int peer;
-static unsigned gone;
-static char body_text[200000];
-
 static bool later; /* the handler of /later is still at it */
 
-static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
-	struct access_log **ret_log)
-{
-	(void)e, (void)site;
-	*ret_name = (struct str){ NULL, 0 };
-	*ret_log = NULL;
-}
-
-static void on_gone(struct conn_env *e)
-{
-	(void)e;
-	gone++;
-}
-
-struct short_source {
-	struct source source;
-	size_t left;
-};
-
-static ssize_t short_read(struct source *source, void *p, size_t n)
-{
-	struct short_source *s = (struct short_source *)source;
-
-	n = n < s->left ? n : s->left;
-	memset(p, 's', n);
-	s->left -= n;
-	return (ssize_t)n;
-}
-
-/* /text: 5 bytes; /big: body_text; /short: a source that breaks; /long: a field that no head takes;
- * /missing: 404; /empty: 204. */
 static void route(struct stream *s, void *routes)
 {
-	static struct short_source broken;
-
-	(void)routes;
-	if (str_eq(s->path, STR("/text"))) {
-		stream_reply_text(s, 200, STR("text/plain"), STR("hello"));
-	} else if (str_eq(s->path, STR("/big"))) {
-		stream_reply_text(
-			s, 200, STR("text/plain"), (struct str){ body_text, sizeof(body_text) });
-	} else if (str_eq(s->path, STR("/short"))) {
-		broken = (struct short_source){ { .read = short_read }, 70000 };
-		s->response.source = &broken.source;
-		s->response.has_length = true;
-		s->response.length = 100000;
-		stream_reply(s, 200);
-	} else if (str_eq(s->path, STR("/long"))) {
-		stream_add_field(s, STR("Location"), (struct str){ body_text, CONN_HEAD_MAX });
-		stream_reply_text(s, 308, STR("text/plain"), STR("hello"));
-	} else if (str_eq(s->path, STR("/later"))) {
-		if (!later)
-			stream_reply_text(s, 200, STR("text/plain"), STR("late"));
-	} else if (str_eq(s->path, STR("/empty"))) {
-		stream_reply(s, 204);
-	} else {
-		stream_reply_error(s, 404);
+	if (str_eq(s->path, STR("/short"))) {
+		rig_reply_short(s, 70000, 100000);
+	} else if (!str_eq(s->path, STR("/later"))) {
+		rig_route(s, routes);
+	} else if (!later) {
+		stream_reply_text(s, 200, STR("text/plain"), STR("late"));
 	}
-}
-
-static void open_pair(void)
-{
-	struct sockaddr_storage unix_peer = { .ss_family = AF_UNIX };
-	int fds[2];
-
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	peer = fds[1];
-	cr_assert(conn_open(&env, &listener, fds[0], &unix_peer));
 }
 
 static void setup(void)
 {
-	struct err e;
-
-	fake_clock_us = 1000000000;
-	for (size_t i = 0; i < sizeof(body_text); i++)
-		body_text[i] = (char)('a' + i % 26);
-	board = board_new(&e);
-	cr_assert_not_null(board);
-	cr_assert_eq(loop_init(&loop, &e), 0);
-	turns_start(&loop);
-	cr_assert_eq(conn_env_init(&env, true), 0);
-	env.loop = &loop;
-	env.board = board;
-	env.counters = &board->slot[0];
-	env.timeouts = &timeouts;
-	env.limits = &limits;
-	env.route = route;
-	env.site_facts = site_facts;
-	env.on_gone = on_gone;
-	log_set(LOG_TARGET_OFF, -1, LOG_LEVEL_ERROR);
-	open_pair();
+	rig_set_up(route);
+	peer = rig_connect();
 }
 
 static void teardown(void)
 {
-	conn_close_all(&env);
-	conn_env_done(&env);
-	turns_stop();
-	loop_done(&loop);
-	board_free(board);
+	rig_tear_down();
 	if (peer >= 0)
 		close(peer);
 }
@@ -143,8 +48,7 @@ static void run(void)
 
 static void pass(int64_t ms)
 {
-	fake_clock_us += ms * 1000;
-	clock_update();
+	rig_pass(ms);
 	run();
 }
 
@@ -408,7 +312,7 @@ Test(h1, a_head_up_to_the_limit_fits_whatever_the_limit)
 	memcpy(text + n - 4, "\r\n\r\n", 4);
 	close(peer);
 	run();
-	open_pair();
+	peer = rig_connect();
 	for (size_t at = 0; at < n;) {
 		ssize_t wrote = write(peer, text + at, n - at);
 

@@ -8,11 +8,7 @@
 
 #include <openssl/ssl.h>
 
-#include "../fake_clock.h"
-#include "../turns.h"
-#include "base/clock.h"
-#include "ipc/board.h"
-#include "protocol/conn.h"
+#include "rig.h"
 #include "tls/context.h"
 #include "tls/throwaway.h"
 
@@ -22,33 +18,7 @@ struct peer {
 	BIO *out; /* what it has not sent yet */
 };
 
-static struct loop loop;
-static struct conn_env env;
-static struct board *board;
-static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
-static struct conn_limits limits = { .head = { 1024, 20 }, .body_size = 100 };
-static struct closing_policy policy = { CLOSING_LENIENT, 500 };
-static struct conn_listener listener = { .name = "test", .policy = &policy };
 static SSL_CTX *client;
-
-static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
-	struct access_log **ret_log)
-{
-	(void)e, (void)site;
-	*ret_name = (struct str){ NULL, 0 };
-	*ret_log = NULL;
-}
-
-static void on_gone(struct conn_env *e)
-{
-	(void)e;
-}
-
-static void route(struct stream *s, void *routes)
-{
-	(void)routes;
-	stream_reply_text(s, 200, STR("text/plain"), STR("hello"));
-}
 
 static void make_contexts(void)
 {
@@ -71,33 +41,13 @@ static void make_contexts(void)
 
 static void setup(void)
 {
-	struct err e;
-
-	fake_clock_us = 1000000000;
 	make_contexts();
-	board = board_new(&e);
-	cr_assert_not_null(board);
-	cr_assert_eq(loop_init(&loop, &e), 0);
-	turns_start(&loop);
-	cr_assert_eq(conn_env_init(&env, true), 0);
-	env.loop = &loop;
-	env.board = board;
-	env.counters = &board->slot[0];
-	env.timeouts = &timeouts;
-	env.limits = &limits;
-	env.route = route;
-	env.site_facts = site_facts;
-	env.on_gone = on_gone;
-	log_set(LOG_TARGET_OFF, -1, LOG_LEVEL_ERROR);
+	rig_set_up(rig_route);
 }
 
 static void teardown(void)
 {
-	conn_close_all(&env);
-	conn_env_done(&env);
-	turns_stop();
-	loop_done(&loop);
-	board_free(board);
+	rig_tear_down();
 	tls_context_free(listener.context);
 	SSL_CTX_free(client);
 }
@@ -112,19 +62,8 @@ static void run(void)
 
 static void pass(int64_t ms)
 {
-	fake_clock_us += ms * 1000;
-	clock_update();
+	rig_pass(ms);
 	run();
-}
-
-static void open_plain(struct peer *p)
-{
-	struct sockaddr_storage address = { .ss_family = AF_UNIX };
-	int fds[2];
-
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	*p = (struct peer){ .fd = fds[1] };
-	cr_assert(conn_open(&env, &listener, fds[0], &address));
 }
 
 /* Everything that the peer has to send, in turns with the server. */
@@ -150,7 +89,7 @@ static void flush(struct peer *p)
 
 static void begin_peer(struct peer *p)
 {
-	open_plain(p);
+	*p = (struct peer){ .fd = rig_connect() };
 	p->ssl = SSL_new(client);
 	p->out = BIO_new(BIO_s_mem());
 	SSL_set_bio(p->ssl, BIO_new_socket(p->fd, BIO_NOCLOSE), p->out);
@@ -182,7 +121,7 @@ static void update_keys(struct peer *p, int kind, unsigned n)
 
 static void expect_answer(struct peer *p)
 {
-	static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char request[] = "GET /text HTTP/1.1\r\nHost: x\r\n\r\n";
 	char answer[1000];
 	int n;
 
@@ -270,7 +209,7 @@ Test(h1_tls, fin_instead_of_a_client_hello_is_truncated)
 {
 	struct peer p;
 
-	open_plain(&p);
+	p = (struct peer){ .fd = rig_connect() };
 	close(p.fd);
 	run();
 	cr_expect_eq(board->slot[0].closures[CLOSURE_TRUNCATED], 1);

@@ -7,88 +7,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../fake_clock.h"
 #include "../h2_client.h"
-#include "../turns.h"
-#include "base/clock.h"
-#include "ipc/board.h"
-#include "protocol/conn.h"
 #include "protocol/h2.h"
+#include "rig.h"
 
-static struct loop loop;
-static struct conn_env env;
-static struct board *board;
-static struct conn_timeouts timeouts = { 1000, 2000, 3000, 4000, 5000 };
-static struct conn_limits limits = { .head = { 1024, 20 }, .body_size = 100, .streams = 10 };
-static struct closing_policy policy = { CLOSING_LENIENT, 500 };
-static struct conn_listener listener = { .name = "test", .policy = &policy };
 static struct h2_client client;
 static int peer;
-static unsigned gone;
 static bool ended; /* the server's side */
-static char body_text[200000];
-static int later; /* calls of a handler that needs four of them */
+static int later;  /* calls of a handler that needs four of them */
 
-static void site_facts(const struct conn_env *e, const void *site, struct str *ret_name,
-	struct access_log **ret_log)
-{
-	(void)e, (void)site;
-	*ret_name = (struct str){ NULL, 0 };
-	*ret_log = NULL;
-}
-
-static void on_gone(struct conn_env *e)
-{
-	(void)e;
-	gone++;
-}
-
-struct short_source {
-	struct source source;
-	size_t left;
-};
-
-static ssize_t short_read(struct source *source, void *p, size_t n)
-{
-	struct short_source *s = (struct short_source *)source;
-
-	n = n < s->left ? n : s->left;
-	memset(p, 's', n);
-	s->left -= n;
-	return (ssize_t)n;
-}
-
-/* As in test_h1: /text, /big, /short, /long, /empty, else 404; /split: a value that would break a
- * line; /later: not before the fourth call. */
+/* /split: a value that would break a line; /later: not before the fourth call. */
 static void route(struct stream *s, void *routes)
 {
-	static struct short_source broken;
-
-	(void)routes;
-	if (str_eq(s->path, STR("/text"))) {
-		stream_reply_text(s, 200, STR("text/plain"), STR("hello"));
-	} else if (str_eq(s->path, STR("/big"))) {
-		stream_reply_text(
-			s, 200, STR("text/plain"), (struct str){ body_text, sizeof(body_text) });
-	} else if (str_eq(s->path, STR("/short"))) {
-		broken = (struct short_source){ { .read = short_read }, 30000 };
-		s->response.source = &broken.source;
-		s->response.has_length = true;
-		s->response.length = 60000;
-		stream_reply(s, 200);
-	} else if (str_eq(s->path, STR("/long"))) {
-		stream_add_field(s, STR("Location"), (struct str){ body_text, CONN_HEAD_MAX });
-		stream_reply_text(s, 308, STR("text/plain"), STR("hello"));
+	if (str_eq(s->path, STR("/short"))) {
+		rig_reply_short(s, 30000, 60000);
 	} else if (str_eq(s->path, STR("/split"))) {
 		stream_add_field(s, STR("Location"), STR("/\r\nSet-Cookie: a=b"));
 		stream_reply(s, 302);
-	} else if (str_eq(s->path, STR("/later"))) {
-		if (later++ == 3)
-			stream_reply_text(s, 200, STR("text/plain"), STR("late"));
-	} else if (str_eq(s->path, STR("/empty"))) {
-		stream_reply(s, 204);
-	} else {
-		stream_reply_error(s, 404);
+	} else if (!str_eq(s->path, STR("/later"))) {
+		rig_route(s, routes);
+	} else if (later++ == 3) {
+		stream_reply_text(s, 200, STR("text/plain"), STR("late"));
 	}
 }
 
@@ -118,31 +57,9 @@ static void run(void)
 
 static void setup(void)
 {
-	struct sockaddr_storage unix_peer = { .ss_family = AF_UNIX };
-	struct err e;
-	int fds[2];
-
 	later = 0;
-	fake_clock_us = 1000000000;
-	for (size_t i = 0; i < sizeof(body_text); i++)
-		body_text[i] = (char)('a' + i % 26);
-	board = board_new(&e);
-	cr_assert_not_null(board);
-	cr_assert_eq(loop_init(&loop, &e), 0);
-	turns_start(&loop);
-	cr_assert_eq(conn_env_init(&env, true), 0);
-	env.loop = &loop;
-	env.board = board;
-	env.counters = &board->slot[0];
-	env.timeouts = &timeouts;
-	env.limits = &limits;
-	env.route = route;
-	env.site_facts = site_facts;
-	env.on_gone = on_gone;
-	log_set(LOG_TARGET_OFF, -1, LOG_LEVEL_ERROR);
-	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-	peer = fds[1];
-	cr_assert(conn_open(&env, &listener, fds[0], &unix_peer));
+	rig_set_up(route);
+	peer = rig_connect();
 	cr_assert(h2_start(env.all));
 	h2_client_start(&client);
 	run();
@@ -150,12 +67,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	conn_close_all(&env);
-	conn_env_done(&env);
+	rig_tear_down();
 	h2_client_stop(&client);
-	turns_stop();
-	loop_done(&loop);
-	board_free(board);
 	if (peer >= 0)
 		close(peer);
 }
@@ -164,8 +77,7 @@ TestSuite(h2, .init = setup, .fini = teardown);
 
 static void pass(int64_t ms)
 {
-	fake_clock_us += ms * 1000;
-	clock_update();
+	rig_pass(ms);
 	run();
 }
 
