@@ -215,3 +215,39 @@ void write_all(struct peers *p, const char *text)
 	cr_assert_eq(n, strlen(text));
 	cr_assert_eq(session_flush(&p->s), IO_OK);
 }
+
+void visit_open(struct visit *v, const char *server, const struct tls_client_options *o)
+{
+	struct err e;
+
+	v->theirs = server_context(server, NULL, NULL);
+	v->ours = tls_context_new_client(o, &e);
+	cr_assert_not_null(v->ours, "%s: %s", e.file, e.text);
+	peers_open(&v->p, v->theirs, NULL);
+	session_env_init(&v->env, true);
+	cr_assert_eq(session_open(&v->client, &v->env, v->p.fd[1], v->ours, false), 0);
+}
+
+void visit_handshake(struct visit *v)
+{
+	enum io_status their = IO_WANT_READ;
+
+	v->status = IO_WANT_READ;
+	for (int i = 0; i < 10 && (v->status == IO_WANT_READ || their == IO_WANT_READ); i++) {
+		if (v->status == IO_WANT_READ)
+			v->status = session_handshake(&v->client);
+		if (v->status == IO_FAIL)
+			tls_reason_take(v->client.ssl, &v->reason);
+		if (their == IO_WANT_READ)
+			their = session_handshake(&v->p.s);
+	}
+}
+
+void visit_stop(struct visit *v)
+{
+	session_close(&v->client, false);
+	session_env_done(&v->env);
+	peers_close(&v->p);
+	tls_context_free(v->ours);
+	tls_context_free(v->theirs);
+}

@@ -48,4 +48,18 @@ void peer_reset(struct peers *p);      /* our next system call sees a reset */
 void expect_read(struct peers *p, const char *text);
 void write_all(struct peers *p, const char *text); /* and flush */
 
+/* Two sessions of ours: a client as `latch` has it, at a server with NAME.pem and NAME.key. */
+struct visit {
+	struct peers p; /* the server */
+	struct session client;
+	struct session_env env;
+	SSL_CTX *ours, *theirs;
+	enum io_status status;    /* of the client's handshake */
+	struct tls_reason reason; /* when it failed */
+};
+
+void visit_open(struct visit *v, const char *server, const struct tls_client_options *o);
+void visit_handshake(struct visit *v);
+void visit_stop(struct visit *v);
+
 #endif

@@ -6,47 +6,15 @@
 #include "pair_of_peers.h"
 #include "tls/probe.h"
 
-struct visit {
-	struct peers p;
-	struct session client;
-	struct session_env env;
-	SSL_CTX *ours, *theirs;
-	enum io_status status; /* of our handshake */
-	struct tls_reason reason;
-};
-
 static void visit_start(struct visit *v, const char *server, const struct tls_client_options *o,
 	const struct probe_offer *offer)
 {
-	enum io_status their = IO_WANT_READ;
-	struct err e = { 0 };
+	struct err e;
 
-	v->theirs = server_context(server, NULL, NULL);
-	v->ours = tls_context_new_client(o, &e);
-	cr_assert_not_null(v->ours, "%s: %s", e.file, e.text);
-	peers_open(&v->p, v->theirs, NULL);
-	session_env_init(&v->env, true);
-	cr_assert_eq(session_open(&v->client, &v->env, v->p.fd[1], v->ours, false), 0);
+	visit_open(v, server, o);
 	if (offer)
 		cr_assert_eq(tls_probe_offer(v->client.ssl, offer, &e), 0, "%s", e.text);
-	v->status = IO_WANT_READ;
-	for (int i = 0; i < 10 && (v->status == IO_WANT_READ || their == IO_WANT_READ); i++) {
-		if (v->status == IO_WANT_READ)
-			v->status = session_handshake(&v->client);
-		if (v->status == IO_FAIL)
-			tls_reason_take(v->client.ssl, &v->reason);
-		if (their == IO_WANT_READ)
-			their = session_handshake(&v->p.s);
-	}
-}
-
-static void visit_stop(struct visit *v)
-{
-	session_close(&v->client, false);
-	session_env_done(&v->env);
-	peers_close(&v->p);
-	tls_context_free(v->ours);
-	tls_context_free(v->theirs);
+	visit_handshake(v);
 }
 
 Test(client, both_places_to_verify_come_to_the_same_verdict)

@@ -10,47 +10,14 @@
 #include "tls/facts.h"
 #include "tls/identity.h"
 
-/* Two sessions of ours on one socketpair: our client, our server. */
-struct visit {
-	struct peers p;
-	struct session client;
-	struct session_env env;
-	SSL_CTX *ours, *theirs;
-	enum io_status status;
-	struct tls_reason reason;
-};
-
 static void visit_start(
 	struct visit *v, const char *server, const struct tls_client_options *o, const char *host)
 {
-	struct err e = { 0 };
-	enum io_status st = IO_WANT_READ;
+	struct err e;
 
-	v->theirs = server_context(server, NULL, NULL);
-	v->ours = tls_context_new_client(o, &e);
-	cr_assert_not_null(v->ours, "%s: %s", e.file, e.text);
-	peers_open(&v->p, v->theirs, NULL);
-	session_env_init(&v->env, true);
-	cr_assert_eq(session_open(&v->client, &v->env, v->p.fd[1], v->ours, false), 0);
+	visit_open(v, server, o);
 	cr_assert_eq(tls_identity_expect(v->client.ssl, host, NULL, &e), 0, "%s", e.text);
-	v->status = IO_WANT_READ;
-	for (int i = 0; i < 10 && (v->status == IO_WANT_READ || st == IO_WANT_READ); i++) {
-		if (v->status == IO_WANT_READ)
-			v->status = session_handshake(&v->client);
-		if (v->status == IO_FAIL)
-			tls_reason_take(v->client.ssl, &v->reason);
-		if (st == IO_WANT_READ)
-			st = session_handshake(&v->p.s);
-	}
-}
-
-static void visit_stop(struct visit *v)
-{
-	session_close(&v->client, false);
-	session_env_done(&v->env);
-	peers_close(&v->p);
-	tls_context_free(v->ours);
-	tls_context_free(v->theirs);
+	visit_handshake(v);
 }
 
 static struct tls_client_options trusting(void)
