@@ -228,6 +228,10 @@ demo: all
 substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@bindir@|$(bindir)|g' \
 	-e 's|@sysconfdir@|$(sysconfdir)|g' -e 's|@localstatedir@|$(localstatedir)|g' \
 	-e 's|@runstatedir@|$(runstatedir)|g' -e 's|@datarootdir@|$(datarootdir)|g' -e 's|@VERSION@|$(VERSION)|g'
+# Manuals in the tree have the paths of the Debian package.
+relocate = sed -e 's|/usr/sbin/|$(sbindir)/|g' -e 's|/usr/share/doc/|$(datarootdir)/doc/|g' \
+	-e 's|/etc/latchd/|$(sysconfdir)/latchd/|g' \
+	-e 's|/lib/systemd/system/|$(or $(systemdsystemunitdir),/lib/systemd/system)/|g'
 conf := $(sysconfdir)/latchd/latchd.conf
 completions := $(datarootdir)/bash-completion/completions
 # SOURCE=DESTINATION of the files that are substituted; a folder left empty installs none.
@@ -243,7 +247,7 @@ install: all
 	@set -e; put() { echo "  $${!#}"; $(INSTALL) -D "$$@"; }; d='$(DESTDIR)'; b=$(BUILD)/$(VARIANT); \
 	[ ! -e $$b/latchd ] || put -m 755 $$b/latchd "$$d$(sbindir)/latchd"; \
 	[ ! -e $$b/latch ] || put -m 755 $$b/latch "$$d$(bindir)/latch"; \
-	for m in $(manuals); do put -m 644 $$m "$$d$(mandir)/man$${m##*.}/$${m##*/}"; done; \
+	for m in $(manuals); do $(relocate) $$m >$$b/template; put -m 644 $$b/template "$$d$(mandir)/man$${m##*.}/$${m##*/}"; done; \
 	put -m 644 completions/latchd "$$d$(completions)/latchd"; ln -sf latchd "$$d$(completions)/latch"; \
 	for t in $(templates); do f=systemd/$${t%%=*}.in; [ -e $$f ] || continue; \
 		$(substitute) $$f >$$b/template; put -m 644 $$b/template "$$d$${t#*=}"; done; \

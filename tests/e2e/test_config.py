@@ -2,9 +2,11 @@
 import os
 import re
 import unittest
+from pathlib import Path
 
 from harness import (
     IS_ROOT,
+    LATCHD,
     WORKER_GROUP,
     WORKER_USER,
     TestCase,
@@ -24,6 +26,18 @@ sites = ( { names = [ "localhost" ]; default = true;
           { names = [ "*" ]; listeners = [ "http" ];
             routes = ( { path = "/"; redirect = { to = "https://$host$path$query"; }; } ); } );
 """
+
+
+class Manual(unittest.TestCase):
+    def test_it_has_the_paths_of_this_installation(self):
+        home = Path(LATCHD).parents[1]
+        prefix = str(home).rpartition("/tree")[2]
+        if not prefix:
+            self.skipTest("this latchd is not an installed one")
+        text = (home / "share/man/man8/latchd.8").read_text()
+        self.assertIn(f"{prefix}/sbin/latchd.new", text)
+        self.assertIn(f"{prefix}/share/doc/latchd/lockdown.conf", text)
+        self.assertNotRegex(text, "@[a-z]+@")
 
 
 class Config(TestCase):
