@@ -1,6 +1,6 @@
 /* Time, read once a turn, and its spellings: HTTP, RFC 3339, common log format.
  *
- * One of the two rooms with mutable globals. Dates are formatted by hand, because printf and
+ * Keeps the time in globals, since everybody asks. Dates are formatted by hand, because printf and
  * strftime ask the locale and cost more than the request whose answer they date. */
 #include "base/clock.h"
 

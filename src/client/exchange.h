@@ -28,11 +28,9 @@ struct exchange {
 	/* Afterwards. */
 	struct body_framing framing; /* known when on_head() is called */
 	enum verdict_stage stage;
-	enum io_status ended;  /* IO_OK: the connection was not looked at behind the message */
-	uint64_t content;      /* bytes that came */
-	uint64_t left_over;    /* bytes that came behind the message */
-	const char *violation; /* static; why the message is not whole, where the connection is
-				  not the reason; NULL: none */
+	enum io_status ended; /* IO_OK: the connection was not looked at behind the message */
+	uint64_t content;     /* bytes that came */
+	uint64_t left_over;   /* bytes that came behind the message */
 };
 
 #endif

@@ -1,4 +1,5 @@
-/* A fetch: opens the link, lets h1 exchange, puts the answer where it belongs, judges the ending.
+/* A fetch: opens the link, lets h1 or h2 exchange, puts the answer where it belongs, judges the
+ * ending.
  *
  * Follows no redirect, reuses no connection; how an ending is judged is in verdict.c, where a
  * download goes on in answer.c. */

@@ -77,7 +77,8 @@ static void judge_identity(const struct probe *p, struct findings *f)
 		add(f, LEVEL_CRITICAL, "identity", "not for %s", p->host);
 }
 
-time_t judge_end(const struct probe_chain *c, const char **ret_subject)
+/* When the first certificate below the anchor ends, 0: unknown; *ret_subject: whose. */
+static time_t end_of_chain(const struct probe_chain *c, const char **ret_subject)
 {
 	time_t end = 0;
 
@@ -96,7 +97,7 @@ time_t judge_end(const struct probe_chain *c, const char **ret_subject)
 static void judge_expiry(const struct probe *p, time_t now, int64_t warn_expiry, struct findings *f)
 {
 	const char *subject;
-	time_t end = judge_end(&p->chain, &subject);
+	time_t end = end_of_chain(&p->chain, &subject);
 	long days = (long)((end - now) / DAY);
 	struct tm tm;
 	char date[32];

@@ -28,7 +28,5 @@ void judge_all(const struct probe *p, time_t now, int64_t warn_expiry, struct fi
 enum level judge_worst(const struct findings *f);
 enum level judge_worse(enum level a, enum level b);
 const char *judge_level_name(enum level level); /* "ok", "warning", ... */
-/* When the first certificate below the anchor ends, 0: unknown; *ret_subject: whose. */
-time_t judge_end(const struct probe_chain *c, const char **ret_subject);
 
 #endif

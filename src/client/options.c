@@ -1,6 +1,6 @@
 /* argv -> struct options against the table of options.def.
  *
- * Opens nothing and resolves nothing; whether a URL is one is asked of http/uri by main. */
+ * Opens nothing and resolves nothing; whether a URL is one is asked of client/place. */
 #include "client/options.h"
 
 #include <stdio.h>

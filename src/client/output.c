@@ -1,6 +1,6 @@
 /* The output of latch: written in place, with bounded memory.
  *
- * Removes nothing: when a download fails, what arrived stays, and fetch.c says so. */
+ * Removes nothing: when a download fails, what arrived stays, and answer.c says so. */
 #include "client/output.h"
 
 #include <errno.h>

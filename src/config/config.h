@@ -106,7 +106,7 @@ struct config_site {
 	char **names;
 	size_t nnames;
 	bool is_default;
-	char **listeners; /* names; none: by the rule of CONTRACT */
+	char **listeners; /* names; none: sites.listeners in latchd.conf(5) says */
 	size_t nlisteners;
 	struct config_pair *pairs; /* one, or one a key type */
 	size_t npairs;
@@ -189,7 +189,7 @@ struct config_place config_place_of(
  * roots, remembered files. */
 unsigned config_connections_fit(unsigned long nofile);
 
-/* Does `site` answer on `listener`? The rule of CONTRACT "none named: ...". */
+/* Does `site` answer on `listener`? sites.listeners in latchd.conf(5) has the rule. */
 bool config_site_is_on(const struct config_site *site, const struct config_listener *listener);
 
 #endif

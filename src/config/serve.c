@@ -134,7 +134,7 @@ static int set_certificate(struct config *c, struct findings *f)
 
 	buf_init(&ca, 0);
 	buf_init(&pem, 0);
-	if (tls_facts_make_throwaway(SERVE_DAYS, &ca, &pem, &e)) {
+	if (tls_throwaway_make(SERVE_DAYS, &ca, &pem, &e)) {
 		findings_error(f, e.code, NULL, 0, "%s", e.text);
 		goto out;
 	}

@@ -1,5 +1,5 @@
 /* The cache of open files: a hash table with an order of use. It knows nothing of HTTP but the
- * fields that are worth keeping formatted. Neighbours: files resolves paths and asks here first;
+ * fields that are worth keeping formatted. Neighbours: lookup resolves paths and asks here first;
  * the loop tells when inotify has seen a change. */
 #include "handler/filecache.h"
 

@@ -1,5 +1,5 @@
 /* Static files under a root descriptor: openat2(RESOLVE_BENEATH), no dotfiles, no link that leads
- * out; index, media types, validators, one range, directory redirects. */
+ * out; index, media types, validators, ranges, directory redirects. */
 #ifndef LATCH_HANDLER_FILES_H
 #define LATCH_HANDLER_FILES_H
 

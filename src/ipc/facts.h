@@ -1,5 +1,5 @@
 /* The facts of the board in words: names of states, closures and classes, and all of it as JSON
- * with the names of the metrics. What a worker wrote is not trusted: whatever the board holds, this
+ * (latchd.conf(5), METRICS). What a worker wrote is not trusted: whatever the board holds, this
  * only prints numbers and its own words. */
 #ifndef LATCH_IPC_FACTS_H
 #define LATCH_IPC_FACTS_H

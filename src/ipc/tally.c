@@ -1,5 +1,5 @@
 /* Counts of connections by address. It knows nothing of limits: who may connect is the business of
- * protocol/conn. A hostile worker can write nonsense into any row, which costs or gives clients
+ * protocol/admit. A hostile worker can write nonsense into any row, which costs or gives clients
  * connections, and nothing else. */
 #include "ipc/tally.h"
 

@@ -362,7 +362,8 @@ void control_init(struct control *c, const struct control_options *o)
 	*c = (struct control){ .o = *o, .fd = -1, .refusals.burst = 5 };
 }
 
-void control_close(struct control *c)
+/* Removes the file. Who waits still hears its answer. */
+static void close_socket(struct control *c)
 {
 	c->io = sd_event_source_disable_unref(c->io);
 	if (is_same_file(c))
@@ -381,7 +382,7 @@ int control_listen(struct control *c, const char *path, struct err *e)
 
 	if (*path && c->path && !strcmp(path, c->path) && is_same_file(c))
 		return 0;
-	control_close(c);
+	close_socket(c);
 	if (!*path)
 		return 0;
 	c->fd = open_socket(path, e);
@@ -399,7 +400,7 @@ int control_listen(struct control *c, const char *path, struct err *e)
 		return 0;
 	err_errno(e, ERR_SYSTEM, -r, "cannot watch %s", path);
 failed:
-	control_close(c);
+	close_socket(c);
 	return -1;
 }
 
@@ -493,7 +494,7 @@ int control_take_over(struct control *c, const struct handover *h, struct err *e
 
 void control_done(struct control *c)
 {
-	control_close(c);
+	close_socket(c);
 	while (c->clients) {
 		struct control_client *client = c->clients;
 

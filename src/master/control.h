@@ -64,8 +64,6 @@ int control_listen(struct control *c, const char *path, struct err *e);
 int control_leave(const struct control *c, struct handover *ret, struct err *e);
 /* Those of the image before: who waited for an answer waits on, with mark 0. -1: `e`. */
 int control_take_over(struct control *c, const struct handover *h, struct err *e);
-/* Removes the file. Who waits still hears its answer. */
-void control_close(struct control *c);
 /* Answers get one more chance to leave, without waiting. The connections stay open until the
  * process ends, so that a client which asked for the stop sees when it has. */
 void control_done(struct control *c);

@@ -139,6 +139,19 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *data)
 	return 0;
 }
 
+/* It is dead, or was never born: what belonged to the process goes, the slot stays. */
+static void bury(struct member *m)
+{
+	delay_stop(&m->child);
+	delay_stop(&m->io);
+	delay_stop(&m->timer);
+	if (m->channel >= 0)
+		close(m->channel);
+	m->channel = -1;
+	m->pid = 0;
+	m->state = MEMBER_GONE;
+}
+
 /* ---- birth ------------------------------------------------------------------------------ */
 
 int member_init(struct member *m, const struct member_options *o, void *owner, struct err *e)
@@ -182,7 +195,7 @@ int member_fork(struct member *m, struct err *e)
 {
 	int ends[2];
 
-	member_bury(m);
+	bury(m);
 	if (channel_open(ends, e) < 0)
 		return -1;
 	m->pid = fork();
@@ -195,7 +208,7 @@ int member_fork(struct member *m, struct err *e)
 	m->born_us = clock_us_now();
 	if (m->pid < 0) {
 		err_errno(e, ERR_SYSTEM, errno, "cannot fork a worker");
-		member_bury(m);
+		bury(m);
 		return -1;
 	}
 	m->state = MEMBER_STARTING;
@@ -205,7 +218,7 @@ int member_fork(struct member *m, struct err *e)
 	delay_stop(&m->child);
 	kill(m->pid, SIGKILL);
 	waitpid(m->pid, NULL, 0);
-	member_bury(m);
+	bury(m);
 	return -1;
 }
 
@@ -256,18 +269,6 @@ int member_take_over(struct member *m, const struct member_options *o, void *own
 
 /* ---- the end ---------------------------------------------------------------------------- */
 
-void member_bury(struct member *m)
-{
-	delay_stop(&m->child);
-	delay_stop(&m->io);
-	delay_stop(&m->timer);
-	if (m->channel >= 0)
-		close(m->channel);
-	m->channel = -1;
-	m->pid = 0;
-	m->state = MEMBER_GONE;
-}
-
 static int on_rested(sd_event_source *s, uint64_t now, void *data)
 {
 	struct member *m = data;
@@ -282,7 +283,7 @@ void member_rest(struct member *m, int64_t ms)
 {
 	struct board *b = m->o->slots->board;
 
-	member_bury(m);
+	bury(m);
 	board_release(b, (unsigned)m->slot);
 	board_claim(b, (unsigned)m->slot, m->o->inherit.generation);
 	m->state = MEMBER_DOWN;
@@ -294,7 +295,7 @@ void member_rest(struct member *m, int64_t ms)
 
 void member_remove(struct member *m)
 {
-	member_bury(m);
+	bury(m);
 	slots_give(m->o->slots, m->slot);
 	m->slot = -1;
 }

@@ -76,9 +76,8 @@ int member_take_over(struct member *m, const struct member_options *o, void *own
 void member_kill(struct member *m, const char *sentence);
 /* It hangs: SIGABRT, and SIGKILL after MEMBER_GRACE_MS. Once a life. */
 void member_abort(struct member *m);
-/* It is dead, or was never born: what belonged to the process goes, the slot stays. */
-void member_bury(struct member *m);
-/* Buried and DOWN, with a clean slot; rested() is called after `ms`, with 0 before this returns. */
+/* It is dead: DOWN, with a clean slot; rested() is called after `ms`, with 0 before this returns.
+ */
 void member_rest(struct member *m, int64_t ms);
 /* GONE: buried, and the slot is given back. */
 void member_remove(struct member *m);

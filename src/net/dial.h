@@ -1,5 +1,6 @@
 /* From a name and a port to a connected socket within one deadline: resolves, and races the
- * addresses of both families (RFC 8305). Blocks; for the client, a worker never dials. */
+ * addresses of both families (RFC 8305). Blocks; for the client, and for the child that asks a
+ * store of ticket keys. A worker never dials. */
 #ifndef LATCH_NET_DIAL_H
 #define LATCH_NET_DIAL_H
 

@@ -1,6 +1,7 @@
 /* The life of one connection: handshake, deadlines, the way out, and the accounts. What is said on
- * the connection is the protocol driver's business (h1), how it ends is tls/closing's. Neighbours:
- * net/loop wakes us, tls/session carries the bytes, the worker is told when one is gone. */
+ * the connection is the protocol driver's business (h1, h2), how it ends is tls/closing's.
+ * Neighbours: net/loop wakes us, tls/session carries the bytes, the worker is told when one is
+ * gone. */
 #include "protocol/conn.h"
 
 #include <assert.h>

@@ -69,8 +69,7 @@ struct conn_listener {
 	const char *name;
 	struct ssl_ctx_st *context; /* NULL: plain */
 	const struct closing_policy *policy;
-	void *routes; /* for route_fn */
-	unsigned port;
+	void *routes;   /* for route_fn */
 	unsigned place; /* board_listener() of it */
 	bool proxy_protocol;
 	const struct sock_range *trusted; /* who may send a PROXY header */

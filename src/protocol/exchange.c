@@ -61,7 +61,6 @@ struct stream *exchange_open(struct conn *c)
 	s->peer = (struct stream_peer){
 		.address = &c->peer,
 		.tls = c->session.ssl != NULL,
-		.local_port = c->listener->port,
 		.client = c->session.peer,
 	};
 	s->site = c->session.site;

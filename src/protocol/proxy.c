@@ -1,6 +1,6 @@
 /* Reads PROXY headers. Version 1 is a line of text, version 2 a binary block with a length; the
  * first bytes tell them apart. Addresses go straight into the socket address that takes the place
- * of the peer's. It does no I/O: protocol/conn brings the bytes. */
+ * of the peer's. It does no I/O: protocol/admit brings the bytes. */
 #include "protocol/proxy.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
-/* A stream's response as HTTP/1.1 bytes in full records: head and content share the first. It never
- * waits and never flushes; when there is room is h1's business. */
+/* A stream's response in full records: over HTTP/1.1 head and content share the first, over HTTP/2
+ * the driver takes the content alone. It never waits and never flushes; when is the driver's
+ * business. */
 #include "protocol/response.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
-/* The response of a connection's stream, sealed piece by piece (RFC 9112 section 6). */
+/* The response of a connection's stream, piece by piece (RFC 9112 section 6, RFC 9113 section 8.1).
+ */
 #ifndef LATCH_PROTOCOL_RESPONSE_H
 #define LATCH_PROTOCOL_RESPONSE_H
 

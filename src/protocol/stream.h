@@ -65,7 +65,6 @@ struct response {
 struct stream_peer {
 	const struct sockaddr_storage *address;
 	bool tls;
-	unsigned local_port;
 	const struct tls_peer *client; /* its certificate; NULL: it gave none */
 };
 

@@ -1,6 +1,7 @@
 /* Makes server contexts. What all contexts share stands here once: small memory for idle
  * connections, one recv() a record, no renegotiation, no compression, no early data, no session
- * cache. A truncation is never hidden: SSL_OP_IGNORE_UNEXPECTED_EOF is not set anywhere. */
+ * cache of OpenSSL's own. A truncation is never hidden: SSL_OP_IGNORE_UNEXPECTED_EOF is not set
+ * anywhere. */
 #include "tls/context.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* What a certificate says, as text, and the throw-away CA of --serve. */
+/* What a certificate says, as text. */
 #ifndef LATCH_TLS_FACTS_H
 #define LATCH_TLS_FACTS_H
 

@@ -236,7 +236,7 @@ static int make_server(struct material *m, struct err *e)
 
 	buf_init(&ca, 16 * 1024);
 	buf_init(&pem, 16 * 1024);
-	rc = tls_facts_make_throwaway(1, &ca, &pem, e);
+	rc = tls_throwaway_make(1, &ca, &pem, e);
 	if (rc == 0 && !buf_append(&pem, "", 1))
 		rc = err_set(e, ERR_SYSTEM, "out of memory");
 	if (rc == 0) {

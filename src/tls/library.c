@@ -1,5 +1,5 @@
-/* The version of the TLS library for status pages, metrics and -V: of what runs, since a security
- * update replaces the library and not us. */
+/* The version of the TLS library for status pages, metrics and `latchd ctl status`: of what runs,
+ * since a security update replaces the library and not us. */
 #include "tls/library.h"
 
 #include <openssl/crypto.h>

@@ -125,8 +125,7 @@ static bool write_pem(struct buf *out, X509 *cert, EVP_PKEY *key)
 	return ok;
 }
 
-int tls_facts_make_throwaway(
-	unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e)
+int tls_throwaway_make(unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e)
 {
 	EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
 	X509 *ca = NULL, *leaf = NULL;

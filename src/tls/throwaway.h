@@ -9,7 +9,6 @@
  * P-256, valid from an hour ago for `days`. `ret_ca_pem`: the CA's certificate; `ret_pem`: leaf,
  * then its key. The CA's key is forgotten here, and it may sign for nothing but the loopback.
  * Buffers are the caller's. */
-int tls_facts_make_throwaway(
-	unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e);
+int tls_throwaway_make(unsigned days, struct buf *ret_ca_pem, struct buf *ret_pem, struct err *e);
 
 #endif

@@ -190,7 +190,6 @@ int accept_init(struct accept *a, struct loop *loop, struct conn_env *env, const
 		l->conn.policy = &c->shutdown;
 		l->conn.routes = (void *)(uintptr_t)&c->routes;
 		l->conn.place = board_listener(in->board, c->name);
-		l->conn.port = sock_local_port(l->watch.fd);
 		l->conn.proxy_protocol = c->proxy_protocol;
 		l->conn.trusted = c->trusted;
 		l->conn.ntrusted = c->ntrusted;

@@ -1,7 +1,7 @@
 /* Tells the kernel which files this process may open from now on. All rights that the running
  * kernel knows are taken away, whatever the headers of the build knew, and reading is given back
- * beneath the roots. Neighbours: handler/files keeps a path beneath its root; this is for the day
- * on which the one who asks is not handler/files any more. */
+ * beneath the roots. Neighbours: handler/lookup keeps a path beneath its root; this is for the day
+ * on which the one who asks is not handler/lookup any more. */
 #include "worker/landlock.h"
 
 #include <errno.h>

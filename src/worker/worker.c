@@ -1,9 +1,10 @@
 /* A worker's life: confine, serve, drain, go. It answers the master's messages and the loop's
  * turns; connections, routes and files are other rooms' business, hung together here.
  *
- *   STARTING --READY--> SERVING --DRAIN, or the master is dead--> DRAINING --no connection left-->
- * GONE
- *                          \---------------STOP---------------------------------------------------/
+ *   STARTING --set up--> READY --SERVE--> SERVING --DRAIN--> DRAINING --no connection left--> GONE
+ *                           \----------------- STOP -----------------------------------------/
+ *
+ * A master that is dead is a DRAIN.
  */
 #include "worker/worker.h"
 

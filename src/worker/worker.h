@@ -1,4 +1,4 @@
-/* A worker's life: STARTING -> SERVING -> DRAINING -> GONE. */
+/* A worker's life: STARTING -> READY -> SERVING -> DRAINING -> GONE. */
 #ifndef LATCH_WORKER_WORKER_H
 #define LATCH_WORKER_WORKER_H
 

@@ -68,7 +68,7 @@ static void write_pair(const struct conf *t, const char *certificate, const char
 
 	buf_init(&ca, 0);
 	buf_init(&pem, 0);
-	cr_assert_eq(tls_facts_make_throwaway(30, &ca, &pem, NULL), 0);
+	cr_assert_eq(tls_throwaway_make(30, &ca, &pem, NULL), 0);
 	text = buf_cstring(&pem);
 	if (certificate)
 		conf_write(t, certificate, text);

@@ -22,7 +22,7 @@ static void teardown(void)
 
 TestSuite(read, .init = setup, .fini = teardown);
 
-Test(read, defaults_of_contract)
+Test(read, defaults_of_the_manual)
 {
 	const struct config *c;
 

@@ -51,7 +51,7 @@ static void renew(void)
 
 	buf_init(&ca, 65536);
 	buf_init(&pem, 65536);
-	cr_assert_eq(tls_facts_make_throwaway(1, &ca, &pem, &e), 0);
+	cr_assert_eq(tls_throwaway_make(1, &ca, &pem, &e), 0);
 	write_text(pem_path, buf_cstring(&pem));
 	buf_done(&ca);
 	buf_done(&pem);

@@ -29,7 +29,7 @@ static void make_contexts(void)
 
 	buf_init(&ca, 0);
 	buf_init(&pem, 0);
-	cr_assert_eq(tls_facts_make_throwaway(1, &ca, &pem, &e), 0);
+	cr_assert_eq(tls_throwaway_make(1, &ca, &pem, &e), 0);
 	pair.pem = buf_cstring(&pem);
 	listener.context = tls_context_new_server(&o, &pair, 1, "policy", 6, NULL, &e);
 	cr_assert_not_null(listener.context);

@@ -249,7 +249,7 @@ Test(throwaway, is_trusted_for_the_loopback)
 
 	buf_init(&ca, 0);
 	buf_init(&pem, 0);
-	cr_assert_eq(tls_facts_make_throwaway(7, &ca, &pem, &e), 0, "%s", e.text);
+	cr_assert_eq(tls_throwaway_make(7, &ca, &pem, &e), 0, "%s", e.text);
 	cr_expect_null(strstr(buf_cstring(&ca), "PRIVATE"), "the CA's key stays here");
 	struct tls_pair pair = { .pem = buf_cstring(&pem) };
 	SSL_CTX *theirs = tls_context_new_server(&o, &pair, 1, "", 0, NULL, &e);
@@ -287,7 +287,7 @@ Test(throwaway, two_are_different)
 	for (int i = 0; i < 2; i++) {
 		buf_init(&ca[i], 0);
 		buf_init(&pem[i], 0);
-		cr_assert_eq(tls_facts_make_throwaway(1, &ca[i], &pem[i], NULL), 0);
+		cr_assert_eq(tls_throwaway_make(1, &ca[i], &pem[i], NULL), 0);
 	}
 	cr_expect_str_neq(buf_cstring(&ca[0]), buf_cstring(&ca[1]));
 	cr_expect_str_neq(buf_cstring(&pem[0]), buf_cstring(&pem[1]));
