@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/lex.h"
 
@@ -68,6 +69,8 @@ static const char *describe(const struct lex_token *t, char *dst, size_t size)
 
 	if (t->kind == LEX_END)
 		snprintf(dst, size, "the end of the file");
+	else if (t->kind == LEX_STRING && memmem(t->text.p, t->text.n, "://", 3))
+		snprintf(dst, size, "a string with a URL"); /* it may have a password */
 	else if (t->kind == LEX_STRING)
 		snprintf(dst, size, "the string %.*s%s", (int)n, t->text.p,
 			n < t->text.n ? "..." : "");

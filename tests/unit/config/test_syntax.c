@@ -19,6 +19,14 @@ static void teardown(void)
 
 TestSuite(syntax, .init = setup, .fini = teardown);
 
+/* It may have the password of a store. */
+Test(syntax, a_url_is_not_repeated)
+{
+	conf_load(&t, "store \"redis://:S3cret@10.0.0.7\";");
+	cr_expect(conf_has_error(&t, 1, "a string with a URL"));
+	cr_expect_not(conf_has_error(&t, 1, "S3cret"));
+}
+
 Test(syntax, errors_say_what_was_expected)
 {
 	static const struct {
