@@ -461,7 +461,8 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 /* Between requests, with nothing of the next one here and nothing of the last one left? */
 static bool is_idle(const struct conn *c)
 {
-	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0;
+	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0 &&
+	       (c->protocol->has_many_streams || buf_len(&c->h1.in) == 0);
 }
 
 static bool kernel_has_input(const struct conn *c)

@@ -57,11 +57,14 @@ enum {
 	CONN_OUTPUT_MAX = 64 * 1024, /* head and content that are sealed and sent at a time */
 	CONN_HEAD_MAX = 16 * 1024,   /* the head of a response */
 	CONN_SHED_MAX = 16,          /* idle connections that conn_shed_idle() ends at a time */
-	/* Bytes, and reads of at most SESSION_READ_MAX bytes, then others have their turn. A
+	/* Bytes, and reads of at most SESSION_READ_MAX bytes: then others have their turn. A
 	 * quarter of it costs an eighth more CPU time for large files: caches and the kernel's
 	 * queues like long stretches. */
 	CONN_SENT_A_TURN = 1024 * 1024,
 	CONN_READS_A_TURN = 64,
+	/* Requests, whatever they cost: a turn of all connections is shorter than the patience with
+	 * a worker that gives no sign of life. */
+	CONN_REQUESTS_A_TURN = 256,
 };
 
 /* What the worker knows of a listener that connections need; borrowed by them. */

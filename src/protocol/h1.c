@@ -30,6 +30,7 @@ struct turn {
 	bool routed;   /* a handler that has not answered was called in this turn */
 	int reads;
 	uint64_t sent_before; /* the session's bytes_out when the turn began */
+	uint64_t requests_before;
 };
 
 /* ---- input ------------------------------------------------------------------ */
@@ -275,6 +276,8 @@ static enum step step_head(struct turn *t)
 
 	if (t->n == 0)
 		return need_input(t);
+	if (c->requests - t->requests_before >= CONN_REQUESTS_A_TURN)
+		return STEP_WRITE;
 	s = exchange_next(c->env);
 	if (!s) {
 		conn_close(c);
@@ -400,7 +403,10 @@ static void run_turn(struct turn *t)
 
 static void h1_run(struct conn *c, bool readable)
 {
-	struct turn t = { .c = c, .has_read = !readable, .sent_before = c->session.bytes_out };
+	struct turn t = { .c = c,
+		.has_read = !readable,
+		.sent_before = c->session.bytes_out,
+		.requests_before = c->requests };
 
 	if (buf_len(&c->session.pending) > 0) {
 		enum step step = flush_some(&t);
@@ -422,7 +428,9 @@ static void h1_run(struct conn *c, bool readable)
 
 static void h1_timeout(struct conn *c)
 {
-	struct turn t = { .c = c, .sent_before = c->session.bytes_out };
+	struct turn t = {
+		.c = c, .sent_before = c->session.bytes_out, .requests_before = c->requests
+	};
 
 	if (c->state == CONN_RESPONSE) {
 		conn_stuck(c);

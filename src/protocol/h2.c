@@ -31,6 +31,7 @@ struct turn {
 	bool has_read; /* asking the socket (again) is of no use before the next event */
 	int reads;
 	uint64_t sent_before; /* the session's bytes_out when the turn began */
+	uint64_t requests_before;
 };
 
 /* ---- turns ------------------------------------------------------------------ */
@@ -107,7 +108,8 @@ static enum step step_read(struct turn *t)
 
 	if (c->h2->peer_ended || (t->has_read && !session_has_input(&c->session)))
 		return STEP_READ;
-	if (t->reads == CONN_READS_A_TURN)
+	if (t->reads == CONN_READS_A_TURN ||
+		c->requests - t->requests_before >= CONN_REQUESTS_A_TURN)
 		return STEP_WRITE;
 	t->reads++;
 	t->has_read = true;
@@ -214,7 +216,10 @@ static void finish_turn(struct turn *t, enum step step)
 
 static void h2_run(struct conn *c, bool readable)
 {
-	struct turn t = { .c = c, .has_read = !readable, .sent_before = c->session.bytes_out };
+	struct turn t = { .c = c,
+		.has_read = !readable,
+		.sent_before = c->session.bytes_out,
+		.requests_before = c->requests };
 	uint64_t most = c->env->limits->requests_per_connection;
 	enum step step;
 

@@ -426,6 +426,45 @@ Test(h1, a_peer_that_reads_now_and_then_is_served)
 	cr_expect_gt(fake_clock_us - began, 3 * timeouts.write_ms * 1000);
 }
 
+/* 300 requests, of which a turn answers so many; the rest is here already, and not forgotten. */
+static void ask_for_more_than_a_turn(void)
+{
+	static const char request[] = "GET /text HTTP/1.1\r\nHost: x\r\n\r\n";
+	static char text[300 * (sizeof(request) - 1)];
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = request[i % (sizeof(request) - 1)];
+	cr_assert_eq(write(peer, text, sizeof(text)), (ssize_t)sizeof(text));
+	loop_turn(&loop);
+	n = read(peer, heard, sizeof(heard) - 1);
+	cr_assert_gt(n, 0);
+	heard_n = (size_t)n;
+	heard[n] = '\0';
+	cr_assert_eq(count("HTTP/1.1 200"), CONN_REQUESTS_A_TURN);
+}
+
+Test(h1, a_turn_has_an_end_however_small_the_requests)
+{
+	ask_for_more_than_a_turn();
+	loop_turn(&loop);
+	cr_expect_not(hear());
+	cr_expect_eq(count("HTTP/1.1 200"), 300);
+	cr_expect_eq(env.all->state, CONN_IDLE);
+}
+
+Test(h1, requests_that_wait_for_the_next_turn_are_not_idle)
+{
+	ask_for_more_than_a_turn();
+	fake_clock_us += 1100 * 1000;
+	clock_update();
+	cr_expect_eq(conn_shed_idle(&env), 0);
+	conn_close_idle(&env, 1000);
+	run();
+	hear();
+	cr_expect_eq(count("HTTP/1.1 200"), 300);
+}
+
 Test(h1, a_half_closed_peer_gets_the_whole_answer)
 {
 	cr_assert_gt(write(peer, GET("/big"), strlen(GET("/big"))), 0);
