@@ -3,6 +3,7 @@
 #include "master/pool.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -167,11 +168,12 @@ static void on_died(struct member *m, const siginfo_t *si)
 	}
 }
 
-/* Who cannot hear it is dead, and will be reaped. */
-static void let_serve(const struct member *m)
+/* Who is dead does not hear it, and will be reaped; who reads nothing would never serve. */
+static void let_serve(struct member *m)
 {
-	if (m->state == MEMBER_SERVING && m->channel >= 0)
-		channel_send(m->channel, CHANNEL_SERVE, 0, -1);
+	if (m->state == MEMBER_SERVING && m->channel >= 0 &&
+		channel_send(m->channel, CHANNEL_SERVE, 0, -1) < 0 && errno == EAGAIN)
+		member_kill(m, "did not read what it was told");
 }
 
 static void on_ready(struct member *m)
@@ -188,7 +190,10 @@ static void on_ready(struct member *m)
 	p->state = POOL_SERVING;
 	p->serving_since_us = clock_us_now();
 	tell(p, POOL_READY);
-	/* Not before it is committed: who takes a connection must not be rolled back. */
+}
+
+void pool_serve(struct pool *p)
+{
 	for (unsigned i = 0; p->state == POOL_SERVING && i < p->o.n; i++)
 		let_serve(&p->members[i]);
 }
@@ -355,8 +360,10 @@ int pool_take_over(struct pool *p, const struct pool_options *o,
 			    &p->members[p->o.n], &p->o.member, p, &from->workers[p->o.n], e) < 0)
 			return -1;
 	count(p);
-	if (from->serves)
+	if (from->serves) {
+		pool_serve(p); /* again, that does no harm */
 		return 0;
+	}
 	if (!from->deadline_us) {
 		pool_kill(p); /* again, that does no harm */
 		return 0;

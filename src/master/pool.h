@@ -33,8 +33,7 @@ struct handover_generation;
 enum pool_state { POOL_NONE, POOL_STARTING, POOL_SERVING, POOL_ENDING };
 
 enum pool_news {
-	POOL_READY,    /* the last of them said READY for the first time; after this call they
-			* are told to take connections, unless it has ended the pool */
+	POOL_READY,    /* the last of them said READY for the first time: pool_serve() */
 	POOL_FAILED,   /* one did not: pool->failure says why; the rest still live */
 	POOL_CHANGED,  /* a count changed */
 	POOL_CRASHING, /* while SERVING, once: workers die young, again and again; it goes on */
@@ -69,6 +68,8 @@ struct pool {
 /* Forks all workers; -1: `e`, call pool_done(). All slots and pokes are there before the first
  * fork, so that the workers know each other. */
 int pool_start(struct pool *p, const struct pool_options *o, struct err *e);
+/* Told to take connections, now that it is POOL_SERVING; who comes later is told by itself. */
+void pool_serve(struct pool *p);
 /* Told to drain; those who have not ended after `limit_ms` are killed. May be called again with
  * shorter times. Afterwards, and after the two below, ask pool_is_empty(): news of it comes only
  * when it happens later. */

@@ -138,8 +138,10 @@ static void on_news(struct pool *p, enum pool_news news)
 {
 	struct proof *proof = generation_of(p)->owner;
 
-	if (news == POOL_READY)
+	if (news == POOL_READY) {
 		proof->state = PROOF_READY;
+		pool_serve(p);
+	}
 	if (news == POOL_FAILED || news == POOL_EMPTY)
 		proof->state = PROOF_FAILED;
 }

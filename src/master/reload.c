@@ -60,6 +60,9 @@ static void commit(struct reload *r)
 	 * they shall drain. */
 	count_commit(r);
 	board_set(r->board->generation, g->number);
+	/* At once: nobody accepts in between. Not before: who takes a connection must not be rolled
+	 * back. */
+	pool_serve(&g->pool);
 	if (old) {
 		generation_drain(old, RELOAD_IDLE_MS);
 		closed = generation_release_sockets(old);

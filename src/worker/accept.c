@@ -14,7 +14,10 @@
 #include "net/sock.h"
 #include "tls/sites.h"
 
-enum { RELIEF_MS = 20 };
+enum {
+	RELIEF_MS = 20,
+	ACCEPTS_A_TICK = 64, /* of each listener that nobody looks after */
+};
 
 static void enter(struct accept *a)
 {
@@ -248,6 +251,6 @@ void accept_tick(struct accept *a)
 		return;
 	/* Somebody should have come and has not. */
 	for (size_t i = 0; i < a->nlisteners; i++)
-		while (accept_one(a, &a->listeners[i]))
+		for (int n = 0; n < ACCEPTS_A_TICK && accept_one(a, &a->listeners[i]); n++)
 			;
 }

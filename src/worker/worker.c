@@ -124,6 +124,7 @@ static void start_serving(struct worker *w)
 	if (w->state != WORKER_READY)
 		return;
 	w->state = WORKER_SERVING;
+	board_set(w->env.counters->state, BOARD_SERVING);
 	accept_start(&w->accept);
 }
 
@@ -300,7 +301,6 @@ int worker_main(const struct inherit *in)
 	}
 	board_set(w.env.counters->confined, confine_seal(in));
 	w.state = WORKER_READY;
-	board_set(w.env.counters->state, BOARD_SERVING);
 	timer_set(&w.loop.timers, &w.tick, clock_ms() + BOARD_TICK_MS);
 	if (channel_send(
 		    in->channel, CHANNEL_READY, 0, -1)) /* else the loop will see that it is dead */

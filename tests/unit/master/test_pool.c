@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ipc/channel.h"
 #include "master/pool.h"
 #include "toy.h"
 
@@ -130,12 +131,31 @@ static bool four_take_connections(void)
 	return toy->serves == 4;
 }
 
-Test(pool, workers_take_connections_when_all_are_ready_and_their_replacements_at_once)
+Test(pool, workers_take_connections_when_they_are_told_and_their_replacements_at_once)
 {
 	start_and_serve(3);
+	cr_expect_eq(toy->serves, 0);
+	pool_serve(&pool);
 	turn_until(three_take_connections);
 	cr_assert_eq(kill(board->slot[1].pid, SIGKILL), 0);
 	turn_until(four_take_connections);
+}
+
+static bool one_takes_connections(void)
+{
+	return toy->serves == 1;
+}
+
+Test(pool, a_worker_that_cannot_be_told_to_take_connections_is_replaced)
+{
+	toy->manner = TOY_DEAF;
+	toy->lives_until_it_obeys = 1;
+	start_and_serve(1);
+	while (channel_send(pool.members[0].channel, CHANNEL_REOPEN, 0, -1) == 0)
+		;
+	pool_serve(&pool);
+	turn_until(one_takes_connections);
+	cr_expect_eq(toy->births, 2);
 }
 
 Test(pool, no_worker_of_a_failed_start_takes_a_connection)
