@@ -191,6 +191,7 @@ class Latchd:
         self.args, self.env, self.prefix = args, env or {}, prefix
         self.binary = binary
         self.sockets = list(sockets)  # (name, socket): given like systemd gives them
+        self.status_peer = {}  # how status() connects
         self.kept = None  # []: what it stores with the service manager, (name, file)
         self.log = Lines()
         self.output = Lines()
@@ -346,6 +347,15 @@ class Latchd:
         """One run of `latchd ctl`; a CompletedProcess."""
         return latchd("ctl", "-s", self.dir / "control.sock", *args, **options)
 
+    def control_status(self):
+        """What the master says, without a process that asks."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(str(self.dir / "control.sock"))
+            s.sendall(b"status json\n")
+            reply = b"".join(iter(lambda: s.recv(65536), b""))
+        return json.loads(reply[1:reply.index(b"\n")])
+
     def signal(self, number):
         self.process.send_signal(number)
 
@@ -432,7 +442,8 @@ class Latchd:
             return response
 
     def status(self):
-        response = self.fetch("/-/status", headers={"Accept": "application/json"})
+        response = self.fetch("/-/status", headers={"Accept": "application/json"},
+                              peer=dict(self.status_peer))
         assert response.status == 200, response
         return json.loads(response.body)
 
@@ -549,6 +560,7 @@ class Peer:
         rcvbuf=None,
         timeout=None,
         unix=None,
+        source=None,
     ):
         self.sock = socket.socket(
             socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -556,6 +568,8 @@ class Peer:
         self.sock.settimeout(timeout or PATIENCE)
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -845,7 +859,10 @@ def freeze(pids):
 
 def thaw(pids):
     for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass  # it was held for so long that the master gave it up
 
 
 def wait_gone(pids):

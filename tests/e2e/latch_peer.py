@@ -61,8 +61,8 @@ class Connection:
         try:
             if self.tls:
                 self.stream.unwrap()
-        except OSError:
-            pass
+        except OSError:     # something else of the client's was still on its way
+            return drain(self._bare(), fin=True)
         self.close()
 
     def fin(self):

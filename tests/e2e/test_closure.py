@@ -1,20 +1,32 @@
 """How connections end: close_notify from us, the peer's five ways, strict and lenient, SIGPIPE."""
+import itertools
 import signal
 import ssl
 import unittest
 
-from harness import DEFAULT_CONFIG, Latchd, TestCase
+from harness import DEFAULT_CONFIG, Latchd, TestCase, free_port
 
 BIG = b"x" * (8 << 20)  # more than all buffers on the way
 CONFIG = DEFAULT_CONFIG.replace(
     'address = "127.0.0.1:@PORT@"; }',
     'address = "127.0.0.1:@PORT@"; shutdown = { mode = "strict"; linger = "300ms"; }; },'
     '{ name = "lenient"; address = "127.0.0.1:@PORT2@"; '
-    'shutdown = { mode = "lenient"; linger = "300ms"; }; }',
+    'shutdown = { mode = "lenient"; linger = "300ms"; }; },'
+    '{ name = "asked"; address = "127.0.0.1:@ASKED@"; }',
 )
 # The first two leave room for a busy machine: every test has to get past them.
-SHORT = """timeouts = { handshake = "1500ms"; header = "1500ms"; body = "400ms"; idle = "400ms";
+SHORT = """timeouts = { handshake = "4s"; header = "4s"; body = "400ms"; idle = "400ms";
              write = "400ms"; };"""
+# The log knows peers by their address: one for each whose lines are looked for.
+SOURCES = (f"127.0.{n >> 8}.{n & 255}" for n in itertools.count(300) if n & 255)
+
+
+def asked_apart(**options):
+    """A daemon whose status is asked where no short deadline is: the questions are counted, too."""
+    port = free_port()
+    d = Latchd(config=CONFIG.replace("@ASKED@", str(port)), **options)
+    d.status_peer = {"port": port}
+    return d.start()
 
 
 class Both(TestCase):
@@ -22,7 +34,7 @@ class Both(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.d = Latchd(config=CONFIG, files={"big": BIG, "a.txt": b"A"}).start()
+        cls.d = asked_apart(files={"big": BIG, "a.txt": b"A"})
 
     @classmethod
     def tearDownClass(cls):
@@ -31,9 +43,10 @@ class Both(TestCase):
     def each(self):
         return (("strict", self.d.port), ("lenient", self.d.port2))
 
-    def expect_words(self, pattern, mark, mode):
+    def expect_words(self, pattern, source, mark, mode):
         """Strict says it once, lenient does not. The line was written before the counter grew, but
-        the pipe may still hold it."""
+        the pipe may still hold it, and those of other peers."""
+        pattern = f"client {source} on .*{pattern}"
         if mode == "strict":
             self.d.log.wait(pattern, mark)
         self.assertEqual(len(self.d.log.find(pattern, mark)), 1 if mode == "strict" else 0, mode)
@@ -77,35 +90,35 @@ class Both(TestCase):
     def test_fin_without_close_notify_after_the_request(self):
         """The whole answer and our close_notify still come; it is counted, and strict says so."""
         for mode, port in self.each():
-            before, mark = self.closures(), self.d.log.mark()
-            with self.d.peer(port=port) as p:
+            before, mark, source = self.closures(), self.d.log.mark(), next(SOURCES)
+            with self.d.peer(source=source, port=port) as p:
                 p.send_request("/big")
                 p.fin()
                 self.assertEqual(len(p.read_response().body), len(BIG))
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify)
             self.expect(before, "truncated")
-            self.expect_words(r"(?i)closure truncated", mark, mode)
+            self.expect_words("closure truncated", source, mark, mode)
 
     def test_a_reset_in_mid_response(self):
         for mode, port in self.each():
-            before, mark = self.closures(), self.d.log.mark()
-            with self.d.peer(port=port, rcvbuf=4096) as p:
+            before, mark, source = self.closures(), self.d.log.mark(), next(SOURCES)
+            with self.d.peer(source=source, port=port, rcvbuf=4096) as p:
                 p.send_request("/big")
                 p.read_some()
                 p.reset()
             self.expect(before, "reset")
-            self.expect_words("reset", mark, mode)
+            self.expect_words("reset", source, mark, mode)
 
     def test_a_peer_that_never_answers_our_close_notify(self):
         for mode, port in self.each():
-            before, mark = self.closures(), self.d.log.mark()
-            with self.d.peer(port=port) as p:
+            before, mark, source = self.closures(), self.d.log.mark(), next(SOURCES)
+            with self.d.peer(source=source, port=port) as p:
                 p.request("/a.txt", close=True)
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify and p.saw_fin)
                 self.expect(before, "timeout" if mode == "strict" else "local")
-            self.expect_words("(?i)closure timeout", mark, mode)
+            self.expect_words("closure timeout", source, mark, mode)
 
     def test_fin_instead_of_an_answer_to_our_close_notify(self):
         for _, port in self.each():
@@ -161,7 +174,7 @@ class Matrix(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.d = Latchd(config=CONFIG, files={"a.txt": b"A"}).start()
+        cls.d = asked_apart(files={"a.txt": b"A"})
 
     @classmethod
     def tearDownClass(cls):
@@ -199,8 +212,8 @@ class Matrix(TestCase):
 
     def run_row(self, said, how, mode, port):
         status = self.d.settled()
-        before, mark = status["closures_total"], self.d.log.mark()
-        with self.d.peer(port=port) as p:
+        before, mark, source = status["closures_total"], self.d.log.mark(), next(SOURCES)
+        with self.d.peer(source=source, port=port) as p:
             text = self.SAID[said]
             if how == "reset":
                 text = self.before_reset(p, said, text)
@@ -219,6 +232,7 @@ class Matrix(TestCase):
         for other in ("truncated", "reset", "timeout", "local"):
             self.assertEqual(after[other] - before[other], int(other == expected), other)
         words = {"fin": "closure truncated", "reset": "reset the connection"}.get(how)
+        words = words and f"client {source} on .*{words}"
         if words and mode == "strict":
             self.d.log.wait(words, mark)
         elif words:
@@ -235,7 +249,7 @@ class Matrix(TestCase):
 class Deadlines(TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.d = Latchd(config=CONFIG, extra=SHORT, files={"big": BIG, "a.txt": b"A"}).start()
+        cls.d = asked_apart(extra=SHORT, files={"big": BIG, "a.txt": b"A"})
 
     @classmethod
     def tearDownClass(cls):

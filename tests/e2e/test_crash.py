@@ -1,5 +1,4 @@
 """Workers that crash, again and again: quarantine of a generation, what the log says."""
-import json
 import os
 import signal
 import subprocess
@@ -13,14 +12,10 @@ OTHER = DEFAULT_CONFIG.replace(
 )
 
 
-def control_status(d):
-    return json.loads(d.ctl("status", "--json").stdout)
-
-
 def crash(d, generation, until):
     """Workers of that generation die as soon as they are there, until a line of the log."""
     while not d.log.find(until):
-        for worker in control_status(d)["workers"]:
+        for worker in d.control_status()["workers"]:
             if worker["generation"] == generation and worker["pid"] in d.workers():
                 try:
                     os.kill(worker["pid"], signal.SIGABRT)
@@ -38,7 +33,7 @@ class Quarantine(TestCase):
             crash(d, 2, "generation 2 is quarantined")
             d.notes.wait("^STATUS=generation 3: .*; generation 2 quarantined", mark)
             self.assertEqual(d.fetch("/a.txt").body, b"A")
-            status = control_status(d)
+            status = d.control_status()
             self.assertEqual(status["generation"], 3)
             self.assertEqual(
                 status["reloads_total"], {"ok": 1, "failed": 0, "quarantined": 1}
@@ -55,7 +50,7 @@ class Quarantine(TestCase):
             run = d.ctl("reload")
             self.assertEqual(run.returncode, 0, run.stderr)
             self.assertEqual(d.fetch("/a.txt").status, 308)
-            status = control_status(d)
+            status = d.control_status()
             self.assertEqual((status["generation"], status["last_reload_success"]), (4, True))
             self.assertEqual(status["last_reload"]["quarantined"], 0)
 

@@ -15,7 +15,17 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import DEFAULT_CONFIG, IS_ROOT, LATCHD, Latchd, TestCase, certificates, latchd
+from harness import (
+    DEFAULT_CONFIG,
+    IS_ROOT,
+    LATCHD,
+    PATIENCE,
+    VARIANT,
+    Latchd,
+    TestCase,
+    certificates,
+    latchd,
+)
 
 
 def ask(path, words):
@@ -229,7 +239,7 @@ class Rehearsal(TestCase):
 
     def child(self, d, workers):
         """Once it has read all files and computes."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             for pid in set(d.processes()) - set(workers):
                 try:
@@ -241,7 +251,8 @@ class Rehearsal(TestCase):
         self.fail("there is no child that computes")
 
     def test_a_file_that_hangs_holds_up_nobody_and_is_given_up(self):
-        with Latchd(extra='reload = { ready = "3s"; };') as d:
+        ready_ms = 3000 if VARIANT == "plain" else 10000
+        with Latchd(extra=f'reload = {{ ready = "{ready_ms}ms"; }};') as d:
             thread, runs, _ = self.hang(d)
             self.assertEqual(
                 json.loads(d.ctl("status", "--json").stdout)["last_reload"]["result"], "running"
@@ -249,7 +260,7 @@ class Rehearsal(TestCase):
             self.assertEqual(d.fetch("/").status, 200)
             thread.join()
             self.assertEqual(runs[0].returncode, 71, runs[0].stderr)
-            self.assertIn("did not end within 3000 ms", runs[0].stderr)
+            self.assertIn(f"did not end within {ready_ms} ms", runs[0].stderr)
             self.assertEqual(d.status()["generation"], 1)
 
     def test_a_child_that_dies_is_a_rejection(self):
@@ -418,6 +429,7 @@ class Stop(TestCase):
             )
             self.assertTrue(json.loads(d.ctl("status", "--json").stdout)["stopping"])
             self.assertEqual(runs, [])
+            d.log.wait("a stop is asked for on the control socket", count=2)
             peer.send(b"Host: localhost\r\n\r\n")
             peer.read_to_end()
         for t in threads:

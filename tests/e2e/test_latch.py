@@ -346,7 +346,7 @@ class Progress(LatchTestCase):
         target = harness.scratch() / "out"
         with Server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 999,
                               "wait_gone")) as server:
-            run = subprocess.run([harness.LATCH, *args, "--timeout", "1500ms", "-o", target,
+            run = subprocess.run([harness.LATCH, *args, "--timeout", "2s", "-o", target,
                                   server.url()], stderr=theirs, check=False)
         os.close(theirs)
         try:
@@ -365,7 +365,7 @@ class Progress(LatchTestCase):
     def test_none_without_a_terminal_but_when_told(self):
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 999
         for args, wanted in (((), False), (("--progress",), True)):
-            run = self.fetch(answering(answer, "wait_gone"), *args, "--timeout", "1500ms", "-o",
+            run = self.fetch(answering(answer, "wait_gone"), *args, "--timeout", "2s", "-o",
                              harness.scratch() / "out", tls=False, code=11)
             self.assertEqual("%" in run.err, wanted, run.err)
 

@@ -46,7 +46,7 @@ class Closure(LatchTestCase):
     def test_whole_and_then_silence(self):
         """Lenient does not wait for long; strict waits for its timeout, and it is no timeout."""
         self.fetch(answering(WHOLE, "wait_gone"), *LENIENT)
-        run = self.fetch(answering(WHOLE, "wait_gone"), *STRICT, "--timeout", "2s", code=9)
+        run = self.fetch(answering(WHOLE, "wait_gone"), *STRICT, "--timeout", "3s", code=9)
         self.assertIn("close_notify did not come in time", run.err)
 
     def test_an_empty_message_is_a_message(self):
@@ -112,7 +112,7 @@ class Closure(LatchTestCase):
                           ("reset_after_close_notify", "reset"), ("wait_gone", "local")):
             run = self.fetch(answering(WHOLE, end), "-v")
             self.assertIn(f"* closure {word}: ", run.err)
-        run = self.fetch(answering(WHOLE, "wait_gone"), "-v", *STRICT, "--timeout", "2s", code=9)
+        run = self.fetch(answering(WHOLE, "wait_gone"), "-v", *STRICT, "--timeout", "3s", code=9)
         self.assertIn("* closure timeout: ", run.err)
 
     def test_the_client_sends_its_close_notify(self):

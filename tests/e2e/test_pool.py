@@ -1,5 +1,4 @@
 """Workers: fair shares, deaths, a master that dies, a start that fails."""
-import json
 import os
 import resource
 import select
@@ -110,33 +109,9 @@ class Pool(TestCase):
             self.assertLessEqual(len(lost), kills * len(threads), lost)
             self.assertGreater(served[0], 20)
 
-    def test_a_killed_worker_is_replaced_within_100_ms(self):
-        """The best of some: the machine may be busy with something else at any of them."""
-        tries = []
-        with Latchd() as d:
-            for _ in range(5):
-                before = d.workers()
-                # One that dies within a second of its start is replaced with a delay.
-                while time.time() - max(os.stat(f"/proc/{pid}").st_ctime for pid in before) < 1.5:
-                    d.fetch("/")
-                os.kill(before[0], signal.SIGKILL)
-                begun = time.monotonic()
-                while len(pids := self.serving(d)) < 2 or before[0] in pids:
-                    self.assertLess(time.monotonic() - begun, PATIENCE)
-                tries.append(time.monotonic() - begun)
-                if tries[-1] <= 0.1:
-                    print(f"replaced after {tries[-1] * 1000:.0f} ms")
-                    return
-        self.fail(f"replaced after {tries} s")
-
     def serving(self, d):
         """The process ids of workers that serve, as the master sees it."""
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE)
-            s.connect(str(d.dir / "control.sock"))
-            s.sendall(b"status json\n")
-            reply = b"".join(iter(lambda: s.recv(65536), b""))
-        workers = json.loads(reply[1 : reply.index(b"\n")])["workers"]
+        workers = d.control_status()["workers"]
         return [w["pid"] for w in workers if w["state"] == "serving"]
 
     def respawned(self, d, n):
@@ -224,8 +199,7 @@ class Pool(TestCase):
         begun = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         while True:
-            workers = json.loads(d.ctl("status", "--json").stdout)["workers"]
-            serving = [w["pid"] for w in workers if w["state"] == "serving"]
+            serving = self.serving(d)
             if len(serving) == 2 and victim not in serving:
                 return time.monotonic() - begun
 
@@ -236,7 +210,7 @@ class Pool(TestCase):
             victim = d.workers()[0]
             freeze([victim])
             try:
-                for _ in range(30):
+                for _ in range(10):
                     self.assertEqual(d.fetch("/a.txt").status, 200)
             finally:
                 thaw([victim])

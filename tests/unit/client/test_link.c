@@ -114,7 +114,7 @@ Test(link, silence_ends_at_the_deadline_and_ticks_meanwhile)
 	char text[64];
 	size_t n;
 
-	open_peer(STR("a"), PEER_SILENT, 250);
+	open_peer(STR("a"), PEER_SILENT, 1500);
 	l.tick = count;
 	l.tick_arg = &l;
 	cr_expect_eq(read_all(text, sizeof(text), &n), IO_WANT_READ);

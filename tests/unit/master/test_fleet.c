@@ -116,6 +116,7 @@ Test(fleet, a_start_waits_for_the_answer)
 	fleet_follow(&fleet, &config);
 	cr_expect_eq(board_get(board->ticket_store), BOARD_STORE_DOWN);
 	fleet_await(&fleet);
+	cr_assert(toy_turn_until(event, has_answered, 15000));
 	cr_expect_eq(answers, 1);
 	cr_expect_eq(fleet.n, 3);
 	cr_expect(fleet.answers && fleet.asked && !fleet.error[0]);
@@ -148,6 +149,7 @@ Test(fleet, silence_forgets_nothing)
 	play(ANSWER);
 	fleet_follow(&fleet, &config);
 	fleet_await(&fleet);
+	cr_assert(toy_turn_until(event, has_answered, 15000));
 	cr_assert_eq(fleet.n, 3);
 	end_play();
 	fleet_pause(&fleet);
@@ -167,6 +169,7 @@ Test(fleet, the_same_store_is_not_asked_anew_and_another_is)
 	play(ANSWER);
 	fleet_follow(&fleet, &config);
 	fleet_await(&fleet);
+	cr_assert(toy_turn_until(event, has_answered, 15000));
 	fleet_follow(&fleet, &other);
 	cr_expect_eq(fleet.pid, 0);
 	cr_expect_eq(fleet.config, &other);
@@ -200,6 +203,7 @@ Test(fleet, what_is_no_answer)
 	play(ANSWER);
 	fleet_follow(&fleet, &config);
 	fleet_await(&fleet);
+	cr_assert(toy_turn_until(event, has_answered, 15000));
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		end_play();
 		play(words[i]);
