@@ -4,7 +4,6 @@
 #include "tls/ktls_probe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,21 +50,37 @@ struct material {
 	unsigned char bytes[TEXT_SIZE + FILE_SIZE];
 };
 
+/* A socket that never blocks: where packets of ours are dropped, the whole master would wait. */
+static int open_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* -1 with errno. */
+static int await_connection(int listener)
+{
+	struct pollfd wait = { .fd = listener, .events = POLLIN };
+	int n = poll(&wait, 1, PATIENCE_MS);
+
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return n <= 0 ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 /* The two ends of a connection over the loopback. 0 or -1 with errno. */
 static int connect_pair(int fd[2])
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+	int listener = open_socket(), error;
 	socklen_t size = sizeof(a);
 
 	fd[0] = -1;
-	fd[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd[1] = open_socket();
 	if (listener >= 0 && fd[1] >= 0 && bind(listener, (struct sockaddr *)&a, size) == 0 &&
 		listen(listener, 1) == 0 &&
 		getsockname(listener, (struct sockaddr *)&a, &size) == 0 &&
-		connect(fd[1], (struct sockaddr *)&a, size) == 0 &&
-		fcntl(fd[1], F_SETFL, O_NONBLOCK) == 0)
-		fd[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		(connect(fd[1], (struct sockaddr *)&a, size) == 0 || errno == EINPROGRESS))
+		fd[0] = await_connection(listener);
 	error = errno;
 	if (listener >= 0)
 		close(listener);
