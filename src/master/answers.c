@@ -123,7 +123,7 @@ static bool is_barred(void *data, pid_t pid)
 {
 	const struct answers *a = data;
 
-	return reload_has_worker(a->o.reload, pid);
+	return reload_has_worker(a->o.reload, pid) || rotation_has_child(a->o.rotation, pid);
 }
 
 void answers_init(struct answers *a, const struct answers_options *o)

@@ -1,12 +1,14 @@
 /* Asks the store, in a child that may hang or be taken over by what it reads: it has the address
- * and the password for itself alone, no rights, no descriptor but the way back, and is believed
- * only in a message of exactly one size. Refuses to forget what it knows because nobody answers. */
+ * and the password for itself alone, no rights, no descriptor but the way back, neither board nor
+ * ticket keys, and is believed only in a message of exactly one size. Refuses to forget what it
+ * knows because nobody answers. */
 #include "master/fleet.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,11 +41,30 @@ static void ask(struct fleet *f);
 
 /* ---- the child --------------------------------------------------------------------------- */
 
+/* What the master shares with workers, and is written to by it alone. */
+static void unmap_shared(const struct fleet *f)
+{
+	board_free(f->board);
+	ticket_ring_free(f->ring);
+}
+
 /* The kernel forgets both where ids change. */
 static void tie_down(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* No capability, no other program, no other process. */
+static void drop_rights(void)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	const struct __user_cap_data_struct no_caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const struct rlimit none = { 0, 0 };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, no_caps) ||
+		setrlimit(RLIMIT_NPROC, &none))
+		_exit(ERR_PERMISSION);
 }
 
 static void drop_ids(void *data)
@@ -56,6 +77,7 @@ static void drop_ids(void *data)
 		setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
 		_exit(ERR_PERMISSION);
 	tie_down();
+	drop_rights();
 }
 
 __attribute__((noreturn)) static void run_child(
@@ -73,10 +95,13 @@ __attribute__((noreturn)) static void run_child(
 	};
 
 	tie_down();
+	unmap_shared(f);
 	setrlimit(RLIMIT_CORE, &none);
 	if (getppid() != master || dup2(out, STDERR_FILENO + 1) < 0)
 		_exit(ERR_SYSTEM);
 	syscall(SYS_close_range, STDERR_FILENO + 2u, ~0u, 0);
+	if (geteuid() != 0)
+		drop_rights();
 	/* Only who may enter its folder reaches a unix socket; a network asks for no rights. */
 	if (url->way == STORE_URL_UNIX)
 		q.connected = drop_ids;
@@ -310,12 +335,15 @@ static void ask(struct fleet *f)
 
 /* ---- the face ---------------------------------------------------------------------------- */
 
-void fleet_init(struct fleet *f, sd_event *event, struct board *board, void (*answered)(void *data),
-	void *data)
+void fleet_init(struct fleet *f, sd_event *event, struct board *board, struct ticket_ring *ring,
+	void (*answered)(void *data), void *data)
 {
-	*f = (struct fleet){
-		.event = event, .board = board, .answered = answered, .data = data, .fd = -1
-	};
+	*f = (struct fleet){ .event = event,
+		.board = board,
+		.ring = ring,
+		.answered = answered,
+		.data = data,
+		.fd = -1 };
 }
 
 static bool is_same(const struct fleet *f, const struct config *c)

@@ -23,7 +23,8 @@ enum {
 
 struct fleet {
 	sd_event *event;
-	struct board *board; /* borrowed: its ticket_store */
+	struct board *board;      /* borrowed: its ticket_store */
+	struct ticket_ring *ring; /* borrowed, so that the child can let go of it */
 	void (*answered)(void *data);
 	void *data;
 	/* What is followed: */
@@ -47,8 +48,8 @@ struct fleet {
 };
 
 /* `answered` is called from the loop, or from fleet_await(), whenever secrets came. */
-void fleet_init(struct fleet *f, sd_event *event, struct board *board, void (*answered)(void *data),
-	void *data);
+void fleet_init(struct fleet *f, sd_event *event, struct board *board, struct ticket_ring *ring,
+	void (*answered)(void *data), void *data);
 /* This configuration is in force, until the next call; it is asked at once if the store, or what is
  * asked for, is another one. */
 void fleet_follow(struct fleet *f, const struct config *c);

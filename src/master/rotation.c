@@ -90,7 +90,7 @@ void rotation_init(
 	*r = (struct rotation){
 		.event = event, .ring = ring, .rotated_ms = ticket_ring_rotated_ms(ring)
 	};
-	fleet_init(&r->fleet, event, board, on_answered, r);
+	fleet_init(&r->fleet, event, board, ring, on_answered, r);
 }
 
 void rotation_await(struct rotation *r, const struct config *c)
@@ -125,6 +125,11 @@ void rotation_stop(struct rotation *r)
 {
 	delay_stop(&r->timer);
 	fleet_done(&r->fleet);
+}
+
+bool rotation_has_child(const struct rotation *r, pid_t pid)
+{
+	return pid > 0 && r->fleet.pid == pid;
 }
 
 enum rotation_source rotation_source(const struct rotation *r)

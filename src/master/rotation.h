@@ -42,6 +42,8 @@ void rotation_follow(struct rotation *r, const struct config *c);
 void rotation_pause(struct rotation *r);
 void rotation_resume(struct rotation *r);
 void rotation_stop(struct rotation *r);
+/* Is it the child that asks the store? */
+bool rotation_has_child(const struct rotation *r, pid_t pid);
 enum rotation_source rotation_source(const struct rotation *r);
 /* For the status: a line or two, and the member "tickets". */
 bool rotation_table(const struct rotation *r, struct buf *out);

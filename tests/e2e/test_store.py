@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 import unittest
+from pathlib import Path
 
 from harness import (DEFAULT_CONFIG, IS_ROOT, PATIENCE, Latchd, Lines, TestCase, certificates,
                      free_port, latchd, scratch)
@@ -378,6 +379,30 @@ class Hostile(TestCase):
             if not d.log.find("did not answer within"):
                 self.assertLess(time.monotonic() - began, PATIENCE)
             d.log.wait("warning: the store .*did not answer within 5000 ms")
+
+    def test_who_asks_can_do_nothing_else(self):
+        """Whatever the store makes of its reply: no capability, no program, no process, and no
+        memory in which it could write keys or counters."""
+        with Impostor(b"") as store, Latchd(extra=with_store(store.address)) as d:
+            d.log.wait("has not answered yet; the start goes on without")
+            shared = ("/memfd:latch-tickets", "/memfd:latchd-board")
+            workers = {w["pid"] for w in d.control_status()["workers"]}
+            asks, end = [], time.monotonic() + PATIENCE
+            while not asks:
+                self.assertLess(time.monotonic(), end)
+                for pid in set(d.processes()) - workers:
+                    try:
+                        state = Path(f"/proc/{pid}/status").read_text()
+                        maps = Path(f"/proc/{pid}/maps").read_text()
+                        limits = Path(f"/proc/{pid}/limits").read_text()
+                    except (FileNotFoundError, ProcessLookupError):
+                        continue
+                    # For a moment it has what the master has.
+                    if "NoNewPrivs:\t1" in state and not any(name in maps for name in shared):
+                        asks.append((state, limits))
+            state, limits = asks[0]
+            self.assertRegex(state, "CapPrm:\t0+\nCapEff:\t0+\n")
+            self.assertRegex(limits, r"Max processes +0 +0 ")
 
     def test_a_stop_does_not_wait_for_it(self):
         with Impostor(b"") as store, Latchd(extra=with_store(store.address)) as d:

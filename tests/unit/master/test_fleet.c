@@ -48,7 +48,7 @@ static void setup(void)
 	board = board_new(NULL);
 	cr_assert_not_null(board);
 	cr_assert_geq(sd_event_new(&event), 0);
-	fleet_init(&fleet, event, board, on_answered, &fleet);
+	fleet_init(&fleet, event, board, NULL, on_answered, &fleet);
 }
 
 /* Says `words` to everybody who asks. */
