@@ -27,7 +27,7 @@ static bool write_json(struct buf *out, const struct board *b)
 
 	json_init(&j, out);
 	json_object_open(&j, NULL);
-	facts_write(&j, b, stream_tls_library());
+	facts_write(&j, b, stream_tls_library(), http_status_at);
 	facts_write_history(&j, b);
 	json_object_close(&j);
 	return json_ok(&j) && buf_append(out, "\n", 1);

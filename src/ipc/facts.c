@@ -106,7 +106,39 @@ static void json_named(
 	json_object_close(j);
 }
 
-void facts_write(struct json *j, const struct board *b, struct str openssl)
+static void json_listeners(struct json *j, const struct board *b, const struct board_slot *t)
+{
+	char key[BOARD_LISTENER_NAME];
+
+	json_object_open(j, "connections_by_listener");
+	for (unsigned i = 0; i < BOARD_LISTENERS; i++) {
+		struct str name = board_listener_name(b, i);
+
+		if (name.n == 0)
+			continue;
+		snprintf(key, sizeof(key), "%.*s", (int)name.n, name.p);
+		json_uint(j, key, t->accepted[i]);
+	}
+	json_object_close(j);
+}
+
+/* Those that were used. */
+static void json_codes(struct json *j, const struct board_slot *t, int (*code_at)(unsigned index))
+{
+	char key[16];
+
+	json_object_open(j, "requests_by_code");
+	for (unsigned i = 0; i < BOARD_CODES; i++) {
+		if (t->codes[i] == 0 || code_at(i) == 0)
+			continue;
+		snprintf(key, sizeof(key), "%d", code_at(i));
+		json_uint(j, key, t->codes[i]);
+	}
+	json_object_close(j);
+}
+
+void facts_write(
+	struct json *j, const struct board *b, struct str openssl, int (*code_at)(unsigned index))
 {
 	struct board_slot t;
 
@@ -124,6 +156,7 @@ void facts_write(struct json *j, const struct board *b, struct str openssl)
 	json_object_close(j);
 	json_bool(j, "last_reload_success", board_get(b->last_reload_ok) != 0);
 	json_uint(j, "connections_total", t.connections);
+	json_listeners(j, b, &t);
 	json_uint(j, "connections_active", t.live);
 	json_uint(j, "accept_errors_total", t.accept_errors);
 	json_uint(j, "connections_refused_total", t.refused);
@@ -131,6 +164,7 @@ void facts_write(struct json *j, const struct board *b, struct str openssl)
 	json_double(j, "accept_imbalance", board_imbalance(b));
 	json_handshakes(j, &t);
 	json_uint(j, "requests_total", t.requests);
+	json_codes(j, &t, code_at);
 	json_named(j, "responses", facts_class, t.responses, BOARD_STATUS_CLASSES);
 	json_uint(j, "bytes_sent_total", t.bytes_sent);
 	json_named(j, "closures_total", board_closure_name, t.closures, BOARD_CLOSURES);

@@ -26,7 +26,8 @@ const char *facts_format_bytes(uint64_t n, char *dst, size_t size);
 /* The last minutes as a member "history" of an open object: numbers of each interval, the oldest
  * first. */
 void facts_write_history(struct json *j, const struct board *b);
-/* The members of an open object. `openssl`: the library's version. */
-void facts_write(struct json *j, const struct board *b, struct str openssl);
+/* The members of an open object. `openssl`: the library's version; `code_at`: http_status_at(). */
+void facts_write(
+	struct json *j, const struct board *b, struct str openssl, int (*code_at)(unsigned index));
 
 #endif

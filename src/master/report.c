@@ -434,7 +434,7 @@ bool report_json(const struct reload *r, const struct rotation *keys, struct buf
 
 	json_init(&j, out);
 	json_object_open(&j, NULL);
-	facts_write(&j, r->board, str_of(tls_library_version()));
+	facts_write(&j, r->board, str_of(tls_library_version()), http_status_at);
 	json_int(&j, "master", getpid());
 	json_bool(&j, "stopping", r->ending);
 	json_last_reload(r, &j);

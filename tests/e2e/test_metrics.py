@@ -162,6 +162,16 @@ class Metrics(TestCase):
         tls = self.value("latchd_connections_total", listener="https")
         self.assertEqual(self.value("latchd_connections_total", listener="https"), tls + 1)
 
+    def test_the_json_of_the_master_says_the_same(self):
+        self.assertEqual(self.d.fetch("/missing").status, 404)
+        self.d.settled()
+        status = self.d.control_status()
+        self.assertEqual(status["requests_by_code"]["404"],
+                         self.value("latchd_requests_total", code="404"))
+        name = 'a "plain" one \\'
+        self.assertEqual(status["connections_by_listener"][name],
+                         self.value("latchd_connections_total", listener=name))
+
     def test_handshakes(self):
         self.d.settled()
         before = self.value("latchd_handshakes_total", result="full", version="1.2")

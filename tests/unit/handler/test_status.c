@@ -110,13 +110,14 @@ Test(status, an_idle_board_as_json)
 		"\"uptime_seconds\":60,\"workers\":[],\"worker_respawns_total\":0,"
 		"\"reloads_total\":{\"ok\":0,\"failed\":0,\"quarantined\":0},"
 		"\"last_reload_success\":true,"
-		"\"connections_total\":0,\"connections_active\":0,\"accept_errors_total\":0,"
+		"\"connections_total\":0,\"connections_by_listener\":{},"
+		"\"connections_active\":0,\"accept_errors_total\":0,"
 		"\"connections_refused_total\":0,"
 		"\"http2_floods_total\":0,"
 		"\"accept_imbalance\":1,"
 		"\"handshakes_total\":{\"full\":{\"1.2\":0,\"1.3\":0},"
 		"\"resumed\":{\"1.2\":0,\"1.3\":0},\"failed\":0},"
-		"\"requests_total\":0,\"responses\":{"
+		"\"requests_total\":0,\"requests_by_code\":{},\"responses\":{"
 		"\"1xx\":0,\"2xx\":0,\"3xx\":0,\"4xx\":0,\"5xx\":0},"
 		"\"bytes_sent_total\":0,\"closures_total\":"
 		"{\"clean\":0,\"truncated\":0,\"reset\":0,"
@@ -157,7 +158,8 @@ Test(status, counts_of_workers_and_their_sums)
 		    "\"connections\":10,\"requests\":40,\"bytes_sent\":5000}");
 	expect_text("{\"slot\":1,\"pid\":200,\"generation\":7,\"state\":\"draining\",\"live\":1,"
 		    "\"accepting\":false,");
-	expect_text("\"connections_total\":15,\"connections_active\":4,");
+	expect_text("\"connections_total\":15,");
+	expect_text("\"connections_active\":4,");
 	expect_text("\"requests_total\":42,");
 	expect_text("\"2xx\":39,\"3xx\":0,\"4xx\":1,");
 	expect_text("\"full\":{\"1.2\":0,\"1.3\":4}");

@@ -27,6 +27,11 @@ static void teardown(void)
 
 TestSuite(facts, .init = setup, .fini = teardown);
 
+static int code_at(unsigned index)
+{
+	return index < 40 ? 200 + (int)index : 0;
+}
+
 static const char *write_facts(void)
 {
 	struct json j;
@@ -34,7 +39,7 @@ static const char *write_facts(void)
 	buf_clear(&text);
 	json_init(&j, &text);
 	json_object_open(&j, NULL);
-	facts_write(&j, board, STR("9.9.9"));
+	facts_write(&j, board, STR("9.9.9"), code_at);
 	json_object_close(&j);
 	cr_assert(json_ok(&j));
 	return buf_cstring(&text);
@@ -49,7 +54,13 @@ Test(facts, says_what_the_board_counts)
 	board_set(board->slot[slot].live, 7u);
 	board_add(board->slot[slot].closures[2], 4u);
 	board_add(board->slot[slot].responses[2], 5u);
+	board_add(board->slot[slot].codes[4], 5u);
+	board_add(board->slot[slot].codes[45], 1u); /* of no code: not said */
+	board_add_listener(board, "https");
+	board_add(board->slot[slot].accepted[board_listener(board, "https")], 9u);
 	write_facts();
+	cr_expect_not_null(strstr(buf_cstring(&text), "\"requests_by_code\":{\"204\":5}"));
+	cr_expect_not_null(strstr(buf_cstring(&text), "\"connections_by_listener\":{\"https\":9}"));
 	cr_expect_not_null(strstr(buf_cstring(&text), "\"openssl\":\"9.9.9\""));
 	cr_expect_not_null(strstr(buf_cstring(&text), "\"state\":\"serving\",\"live\":7"));
 	cr_expect_not_null(strstr(buf_cstring(&text), "\"truncated\":4"));
