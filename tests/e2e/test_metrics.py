@@ -11,6 +11,7 @@ from harness import PATIENCE, Latchd, Peer, TestCase, certificates, client_conte
 
 CONFIG = """
 workers = 2;
+control = "@DIR@/control.sock";
 @USER@
 log = { level = "debug"; target = "stderr"; };
 listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; },
