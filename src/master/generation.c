@@ -298,8 +298,8 @@ void generation_reopen_logs(
 		if (serving && serving->config == c && i == 0)
 			generation_use_log(serving);
 		close(old);
-		pool_reopen_log(&g->pool, (unsigned)i, fds[i]);
 	}
+	pool_reopen_logs(&g->pool, c->log_files, (unsigned)c->nlog_files);
 	free(fds);
 }
 

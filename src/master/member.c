@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "ipc/board.h"
 #include "ipc/channel.h"
 #include "master/delay.h"
@@ -90,19 +91,46 @@ void member_abort(struct member *m)
 
 /* ---- what it says ----------------------------------------------------------------------- */
 
-/* It has no more to say, and what it says all the same is not read: descriptors could ride on it
- * that block whoever closes them. That it closed its end wakes us without being asked for. */
-static void stop_listening(struct member *m)
+/* After READY it has no more to say, and what it says all the same is not read: descriptors could
+ * ride on it that block whoever closes them. That it closed its end wakes us without being asked
+ * for. */
+static void watch_channel(struct member *m)
 {
+	uint32_t events = m->state == MEMBER_STARTING ? EPOLLIN : 0;
+
+	if (m->log_next < m->nlogs)
+		events |= EPOLLOUT;
 	if (m->io)
-		sd_event_source_set_io_events(m->io, 0);
+		sd_event_source_set_io_events(m->io, events);
+}
+
+/* As many of the logs as its channel takes. */
+static void tell_logs(struct member *m)
+{
+	for (; m->log_next < m->nlogs; m->log_next++)
+		if (channel_send(m->channel, CHANNEL_REOPEN, m->log_next, m->logs[m->log_next].fd) <
+			0)
+			break;
+	if (m->log_next < m->nlogs && errno != EAGAIN)
+		m->nlogs = 0; /* it is dead, and will be reaped */
+	watch_channel(m);
+}
+
+void member_reopen_logs(struct member *m, const struct log_file *logs, unsigned n)
+{
+	if (m->channel < 0)
+		return;
+	m->logs = logs;
+	m->nlogs = n;
+	m->log_next = 0;
+	tell_logs(m);
 }
 
 static void on_ready(struct member *m)
 {
 	delay_stop(&m->timer);
-	stop_listening(m);
 	m->state = MEMBER_SERVING;
+	watch_channel(m);
 	m->o->ready(m);
 }
 
@@ -114,7 +142,10 @@ static int on_channel(sd_event_source *s, int fd, uint32_t events, void *data)
 	int rider = -1, r = -1;
 
 	(void)s;
-	(void)events;
+	if (events & EPOLLOUT)
+		tell_logs(m);
+	if (!(events & ~(uint32_t)EPOLLOUT))
+		return 0;
 	if (m->state == MEMBER_STARTING)
 		r = channel_receive(fd, &message, &rider);
 	if (rider >= 0)
@@ -205,6 +236,7 @@ int member_fork(struct member *m, struct err *e)
 	m->channel = ends[0];
 	m->sentence = NULL;
 	m->heart = (struct heart){ 0 };
+	m->log_next = m->nlogs = 0; /* it is born with those of now */
 	m->born_us = clock_us_now();
 	if (m->pid < 0) {
 		err_errno(e, ERR_SYSTEM, errno, "cannot fork a worker");
@@ -260,7 +292,7 @@ int member_take_over(struct member *m, const struct member_options *o, void *own
 		return -1;
 	if (from->ready) {
 		delay_stop(&m->timer);
-		stop_listening(m);
+		watch_channel(m);
 	}
 	if (m->channel < 0)
 		member_kill(m, "closed its channel");

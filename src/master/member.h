@@ -33,6 +33,7 @@ enum member_state {
 };
 
 struct handover_worker;
+struct log_file;
 struct member;
 
 struct member_options {
@@ -60,6 +61,8 @@ struct member {
 	int64_t backoff_ms;   /* the owner's: of the last death */
 	const char *sentence; /* why it was killed by us; NULL: it was not */
 	struct heart heart;
+	const struct log_file *logs; /* borrowed; from log_next on it has to be told of them */
+	unsigned log_next, nlogs;
 	sd_event_source *child, *io, *timer;
 };
 
@@ -74,6 +77,8 @@ int member_take_over(struct member *m, const struct member_options *o, void *own
 	const struct handover_worker *from, struct err *e);
 /* `sentence`: a constant that tells why. Nothing if there is no process. */
 void member_kill(struct member *m, const char *sentence);
+/* Its log files are logs[0..n) from now on, as it reads of them; borrowed while it lives. */
+void member_reopen_logs(struct member *m, const struct log_file *logs, unsigned n);
 /* It hangs: SIGABRT, and SIGKILL after MEMBER_GRACE_MS. Once a life. */
 void member_abort(struct member *m);
 /* It is dead: DOWN, with a clean slot; rested() is called after `ms`, with 0 before this returns.

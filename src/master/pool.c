@@ -326,13 +326,10 @@ void pool_kill(struct pool *p)
 	count(p);
 }
 
-void pool_reopen_log(struct pool *p, unsigned index, int fd)
+void pool_reopen_logs(struct pool *p, const struct log_file *logs, unsigned n)
 {
 	for (unsigned i = 0; i < p->o.n; i++)
-		if (p->members[i].channel >= 0 &&
-			channel_send(p->members[i].channel, CHANNEL_REOPEN, index, fd) < 0)
-			log_warning(
-				"worker %d does not take a reopened log: %m", p->members[i].slot);
+		member_reopen_logs(&p->members[i], logs, n);
 }
 
 /* ---- from one image to the next --------------------------------------------------------- */

@@ -83,8 +83,8 @@ bool pool_has(const struct pool *p, pid_t pid);
  * `limit_ms` is aborted, and killed POOL_GRACE_MS later; its death is like any other. Whether none
  * is silent for so long. */
 bool pool_look_after(const struct pool *p, int64_t elapsed_ms, int64_t limit_ms);
-/* Log file `index` is now `fd`, for every worker. */
-void pool_reopen_log(struct pool *p, unsigned index, int fd);
+/* The log files of every worker are logs[0..n) from now on; borrowed while the pool lives. */
+void pool_reopen_logs(struct pool *p, const struct log_file *logs, unsigned n);
 /* Those that live, for the next image of this process: `ret` has room for p->o.n workers. */
 void pool_leave(const struct pool *p, struct handover_generation *ret);
 /* The workers of the image before, serving or draining as they were. `o` without worker and n. -1:

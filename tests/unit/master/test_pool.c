@@ -1,12 +1,14 @@
 /* The pool against workers that obey, die, hang and lie. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "ipc/channel.h"
 #include "master/pool.h"
 #include "toy.h"
@@ -413,17 +415,44 @@ static bool both_reopened(void)
 
 Test(pool, hands_a_reopened_log_to_every_worker)
 {
+	struct log_file log = { 0 };
 	char text[64] = "";
 	int ends[2];
 
 	cr_assert_eq(pipe(ends), 0);
+	log.fd = ends[1];
 	start_and_serve(2);
-	pool_reopen_log(&pool, 3, ends[1]);
+	pool_reopen_logs(&pool, &log, 1);
 	while (!both_reopened())
 		sd_event_run(event, 1000);
 	cr_expect_eq(read(ends[0], text, sizeof(text) - 1), 18);
 	cr_expect_str_eq(text, "reopened\nreopened\n");
-	cr_expect_eq(toy->last_index, 3);
+	cr_expect_eq(toy->last_index, 0);
+}
+
+enum { MANY_LOGS = 1000 };
+
+/* Its channel takes a few hundred at a time, and none while it is busy. */
+Test(pool, a_worker_hears_of_more_logs_than_its_channel_takes)
+{
+	static struct log_file logs[MANY_LOGS];
+	int fd = open("/dev/null", O_WRONLY);
+
+	for (int i = 0; i < MANY_LOGS; i++)
+		logs[i].fd = fd;
+	start_and_serve(1);
+	pool_serve(&pool);
+	kill(pool.members[0].pid, SIGSTOP);
+	pool_reopen_logs(&pool, logs, MANY_LOGS);
+	cr_expect_gt(pool.members[0].log_next, 0);
+	cr_assert_lt(pool.members[0].log_next, MANY_LOGS);
+	pool_reopen_logs(&pool, logs, MANY_LOGS); /* again, before it has heard of all */
+	cr_assert_eq(pool.members[0].log_next, 0);
+	kill(pool.members[0].pid, SIGCONT);
+	while (toy->last_index < MANY_LOGS - 1)
+		cr_assert_geq(sd_event_run(event, 1000), 0);
+	cr_expect_eq(pool.members[0].log_next, MANY_LOGS);
+	cr_expect_eq(toy->births, 1);
 }
 
 Test(pool, workers_do_not_run_the_handlers_of_the_master)
