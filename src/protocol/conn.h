@@ -62,9 +62,10 @@ enum {
 	 * queues like long stretches. */
 	CONN_SENT_A_TURN = 1024 * 1024,
 	CONN_READS_A_TURN = 64,
-	/* Requests, whatever they cost: a turn of all connections is shorter than the patience with
-	 * a worker that gives no sign of life. */
-	CONN_REQUESTS_A_TURN = 256,
+	/* Requests, whatever they cost. With 128 connections that pipeline small ones as fast as
+	 * they can, others wait a tenth of a second; without a limit it was more than fifteen, and
+	 * the worker gave no sign of life meanwhile. */
+	CONN_REQUESTS_A_TURN = 32,
 };
 
 /* What the worker knows of a listener that connections need; borrowed by them. */
