@@ -1,9 +1,9 @@
 /* The error log: lines for people on standard error or in a file, native records in the journal.
  *
- * One state per process. Lines on a standard error
- * that the journal reads carry a "<n>" prefix (sd-daemon(3)); a terminal and a file get time,
- * sender, role, level and text. A message is one line of at most 1023 bytes; control bytes and
- * what is not UTF-8 are written as \xNN. errno survives every call. */
+ * One state per process. Lines on a standard error that the journal reads carry a "<n>" prefix
+ * (sd-daemon(3)); a terminal and a file get time, sender, role, level and text. A message is one
+ * line of at most 1023 bytes; control bytes and what is not UTF-8 are written as \xNN. errno
+ * survives every call. */
 #ifndef LATCH_BASE_LOG_H
 #define LATCH_BASE_LOG_H
 

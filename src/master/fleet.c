@@ -55,7 +55,7 @@ static void tie_down(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* No capability, no other program, no other process. */
+/* No capability, none to be had from a program's file, and no other process. */
 static void drop_rights(void)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };

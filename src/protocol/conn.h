@@ -63,8 +63,7 @@ enum {
 	CONN_SENT_A_TURN = 1024 * 1024,
 	CONN_READS_A_TURN = 64,
 	/* Requests, whatever they cost. With 128 connections that pipeline small ones as fast as
-	 * they can, others wait a tenth of a second; without a limit it was more than fifteen, and
-	 * the worker gave no sign of life meanwhile. */
+	 * they can, others wait a tenth of a second; without a limit they gave up after fifteen. */
 	CONN_REQUESTS_A_TURN = 32,
 };
 

@@ -167,6 +167,15 @@ sites = ( { names = [ "localhost", "127.0.0.1" ]; default = true;
 """
 
 
+def ask_control(path, words):
+    """The raw reply to raw words on a control socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(PATIENCE)
+        s.connect(str(path))
+        s.sendall(words)
+        return b"".join(iter(lambda: s.recv(65536), b""))
+
+
 class Latchd:
     """A running latchd.
 
@@ -349,11 +358,7 @@ class Latchd:
 
     def control_status(self):
         """What the master says, without a process that asks."""
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(PATIENCE)
-            s.connect(str(self.dir / "control.sock"))
-            s.sendall(b"status json\n")
-            reply = b"".join(iter(lambda: s.recv(65536), b""))
+        reply = ask_control(self.dir / "control.sock", b"status json\n")
         return json.loads(reply[1:reply.index(b"\n")])
 
     def signal(self, number):

@@ -23,21 +23,10 @@ from harness import (
     VARIANT,
     Latchd,
     TestCase,
+    ask_control,
     certificates,
     latchd,
 )
-
-
-def ask(path, words):
-    """The raw reply to raw words."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
-        s.connect(str(path))
-        s.sendall(words)
-        reply = b""
-        while chunk := s.recv(65536):
-            reply += chunk
-        return reply
 
 
 def endless_key():
@@ -492,8 +481,8 @@ class Socket(TestCase):
     def test_clients_that_misbehave_hold_up_nobody(self):
         with Latchd() as d:
             path = d.dir / "control.sock"
-            self.assertIn(b"does not know", ask(path, b"explode\n"))
-            self.assertEqual(ask(path, b"x" * 64), b"")
+            self.assertIn(b"does not know", ask_control(path, b"explode\n"))
+            self.assertEqual(ask_control(path, b"x" * 64), b"")
             silent = []
             for _ in range(4):
                 s = socket.socket(socket.AF_UNIX)

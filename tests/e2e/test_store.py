@@ -381,8 +381,8 @@ class Hostile(TestCase):
             d.log.wait("warning: the store .*did not answer within 5000 ms")
 
     def test_who_asks_can_do_nothing_else(self):
-        """Whatever the store makes of its reply: no capability, no program, no process, and no
-        memory in which it could write keys or counters."""
+        """Whatever the store makes of its reply: no capability and none to be had, no process,
+        and no memory in which it could write keys or counters."""
         with Impostor(b"") as store, Latchd(extra=with_store(store.address)) as d:
             d.log.wait("has not answered yet; the start goes on without")
             shared = ("/memfd:latch-tickets", "/memfd:latchd-board")
