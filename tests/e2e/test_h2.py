@@ -390,7 +390,9 @@ class Ends(TestCase):
         extra = 'limits = { min_rate = "10M"; };'
         with Latchd(extra=extra, files={"big.bin": BIG}) as d, H2Peer(d.port) as slow:
             slow.ask(1, method="POST", end=False)
-            stuck = H2Peer(d.port, settings=setting(INITIAL_WINDOW_SIZE, 1)).ask(1, "/big.bin")
+            stuck = H2Peer(d.port, settings=setting(INITIAL_WINDOW_SIZE, 1))
+            stuck.auto = False  # as fast as it can would be a flood
+            stuck.ask(1, "/big.bin")
             number, is_cut = 1, False
             while not (slow.answer(1).ended and is_cut):
                 number += 2
