@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/str.h"
+
 enum {
 	VISIBLE = CHARS_VALUE | CHARS_ETAG,
 	TARGET = VISIBLE | CHARS_TARGET,
@@ -86,10 +88,22 @@ size_t chars_span_value(const char *p, size_t n)
 	while (i < n) {
 		if (n - i >= 8 && is_plain(p + i))
 			i += 8;
+		else if (n >= 8 && n - i < 8 && is_plain(p + n - 8)) /* the last ones, some again */
+			i = n;
 		else if (chars_is(p[i], CHARS_VALUE))
 			i++;
 		else
 			break;
 	}
 	return i;
+}
+
+bool chars_lower_token(char *to, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!chars_is(p[i], CHARS_TOKEN))
+			return false;
+		to[i] = (char)str_lower((unsigned char)p[i]);
+	}
+	return n > 0;
 }

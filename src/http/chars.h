@@ -37,6 +37,10 @@ static inline size_t chars_span(const char *p, size_t n, enum chars class)
 /* The same for CHARS_VALUE, eight bytes at a time. */
 size_t chars_span_value(const char *p, size_t n);
 
+/* A token in lower case to `to`, which has room for n bytes. False: it is none (or empty), and
+ * what was written is of no use. */
+bool chars_lower_token(char *to, const char *p, size_t n);
+
 /* The value of a hexadecimal digit; -1 for any other byte. */
 static inline int chars_hex(char c)
 {

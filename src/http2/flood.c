@@ -5,6 +5,8 @@
  * 9518. */
 #include "http2/flood.h"
 
+#include <string.h>
+
 enum { PREFACE_LENGTH = 24 };
 
 enum { DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE };
@@ -84,8 +86,9 @@ size_t flood_look(struct flood *f, const char *p, size_t n, int64_t now_ms)
 			passed = skip(at, n, f->left);
 			f->left -= (uint32_t)passed;
 		} else {
-			passed = 1;
-			f->head[f->nhead++] = (unsigned char)p[at];
+			passed = skip(at, n, sizeof f->head - f->nhead);
+			memcpy(f->head + f->nhead, p + at, passed);
+			f->nhead += (unsigned)passed;
 			if (f->nhead == sizeof f->head)
 				take_head(f);
 		}

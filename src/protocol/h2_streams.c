@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "http/body.h"
+#include "http/chars.h"
 #include "protocol/exchange.h"
 #include "protocol/report.h"
 #include "protocol/response.h"
@@ -27,11 +28,8 @@ static struct h2_stream *of(struct stream *s)
 /* `lower` has room for the name. */
 static bool add_line(struct http2_head *head, char *lower, struct str name, struct str value)
 {
-	if (!http_is_token(name) || !http_is_field_value(value))
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		lower[i] = (char)str_lower((unsigned char)name.p[i]);
-	return http2_head_add(head, (struct str){ lower, name.n }, value);
+	return chars_lower_token(lower, name.p, name.n) && http_is_field_value(value) &&
+	       http2_head_add(head, (struct str){ lower, name.n }, value);
 }
 
 static struct str digits(struct arena *a, uint64_t value)

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "http/chars.h"
 #include "http/head.h"
 #include "http/message.h"
 
@@ -42,6 +43,36 @@ Test(message, rfc9110_5_6_2_tokens)
 	}
 	cr_assert(!http_is_token(STR("")));
 	cr_assert(!http_is_token(STR("a b")));
+}
+
+Test(message, rfc9113_8_2_tokens_in_lower_case)
+{
+	char to[16];
+
+	cr_assert(chars_lower_token(to, "X-Ab_Z9@", 7));
+	cr_assert_arr_eq(to, "x-ab_z9", 7);
+	cr_assert_not(chars_lower_token(to, "X-Ab_Z9@", 8));
+	cr_assert_not(chars_lower_token(to, "", 0));
+	for (int c = 0; c < 256; c++) {
+		char byte = (char)c;
+
+		cr_assert_eq(chars_lower_token(to, &byte, 1),
+			http_is_token((struct str){ &byte, 1 }), "byte %d", c);
+	}
+}
+
+Test(message, a_value_ends_where_it_ends_however_it_is_looked_at)
+{
+	for (size_t n = 0; n <= 26; n++) {
+		for (size_t at = 0; at <= n; at++) {
+			char text[27];
+
+			memset(text, 'v', sizeof text);
+			text[n / 2] = '\t';
+			text[at] = '\r';
+			cr_assert_eq(chars_span_value(text, n), at, "CR at %zu of %zu", at, n);
+		}
+	}
 }
 
 Test(message, rfc9110_5_5_values)
