@@ -170,6 +170,24 @@ static bool is_waiting(const struct turn *t)
 	return s && !s->response.status && (t->routed || !exchange_route(s));
 }
 
+/* Not all of the response can be made or sent. */
+static enum step response_failed(struct turn *t, enum io_status status)
+{
+	struct conn *c = t->c;
+
+	if (status != IO_FAIL && status != IO_EOF) {
+		conn_abort(c, status);
+		return STEP_GONE;
+	}
+	if (!c->streams->head_written)
+		return reply_error(
+			t, 500, status == IO_FAIL ? "the head of the response is too large" : NULL);
+	if (status == IO_FAIL)
+		report_tls(c);
+	c->h1.keep_alive = false;
+	return response_done(c);
+}
+
 static enum step step_response(struct turn *t)
 {
 	struct conn *c = t->c;
@@ -191,20 +209,10 @@ static enum step step_response(struct turn *t)
 	if (c->session.bytes_out - t->sent_before >= CONN_SENT_A_TURN)
 		return STEP_WRITE;
 	status = response_produce(c, room);
-	if (status == IO_FAIL && !s->head_written)
-		return reply_error(t, 500, "the head of the response is too large");
 	if (status == IO_WANT_WRITE)
 		return STEP_WRITE;
-	if (status == IO_FAIL)
-		report_tls(c);
-	if (status == IO_EOF || status == IO_FAIL) {
-		c->h1.keep_alive = false;
-		return response_done(c);
-	}
-	if (status != IO_OK) {
-		conn_abort(c, status);
-		return STEP_GONE;
-	}
+	if (status != IO_OK)
+		return response_failed(t, status);
 	return response_left(s) == 0 ? response_done(c) : STEP_AGAIN;
 }
 

@@ -52,7 +52,10 @@ uint64_t response_left(const struct stream *s)
 
 static void report_cut(struct conn *c)
 {
-	report_peer(c, LOG_LEVEL_ERROR, "the content ended before its length: the response is cut");
+	report_peer(c, LOG_LEVEL_ERROR,
+		c->streams->head_written
+			? "the content ended before its length: the response is cut"
+			: "the content ended before its length: the answer is 500 instead");
 }
 
 ssize_t response_take(struct stream *s, char *p, size_t n)
@@ -129,7 +132,6 @@ enum io_status response_produce(struct conn *c, size_t room)
 	alone = n > 0;
 	if (!s->head_written && !write_head(c, &out))
 		return IO_FAIL;
-	s->head_written = true;
 	if (room > CONN_OUTPUT_MAX)
 		room = CONN_OUTPUT_MAX;
 	n = room > out.end && !alone ? room - out.end : 0;
@@ -139,6 +141,7 @@ enum io_status response_produce(struct conn *c, size_t room)
 		report_cut(c);
 		return IO_EOF;
 	}
+	s->head_written = true;
 	s->sent += n;
 	out.end += n;
 	status = session_write(&c->session, out.data, out.end, &n);

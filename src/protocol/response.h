@@ -15,7 +15,8 @@ bool response_has_length(const struct stream *s);
 size_t response_room(const struct conn *c);
 /* Writes the head, if it is not written yet, and content, up to `room` bytes (of response_room(),
  * at least SESSION_READ_MAX). IO_FAIL: the head is too large, nothing was written; IO_EOF: the
- * content broke off; IO_WANT_WRITE: the socket is full; others: the session's. */
+ * content broke off, before anything was written if the head is not; IO_WANT_WRITE: the socket is
+ * full; others: the session's. */
 enum io_status response_produce(struct conn *c, size_t room);
 
 #endif

@@ -18,6 +18,8 @@ static void route(struct stream *s, void *routes)
 {
 	if (str_eq(s->path, STR("/short"))) {
 		rig_reply_short(s, 70000, 100000);
+	} else if (str_eq(s->path, STR("/shorter"))) {
+		rig_reply_short(s, 10, 1000);
 	} else if (!str_eq(s->path, STR("/later"))) {
 		rig_route(s, routes);
 	} else if (!later) {
@@ -196,6 +198,18 @@ Test(h1, a_broken_source_ends_the_connection_short)
 	cr_expect(hear(), "the length cannot be kept, so the connection must end");
 	cr_expect_eq(count("HTTP/1.1 "), 1);
 	cr_expect_lt(heard_n, 100000);
+}
+
+Test(h1, a_source_that_breaks_before_the_head_went_is_a_500)
+{
+	say(GET("/shorter") GET("/text"));
+	cr_expect(hear());
+	cr_expect_eq(status(), 500);
+	cr_expect_not_null(strstr(heard, "Connection: close\r\n"));
+	cr_expect_eq(count("HTTP/1.1 "), 1);
+	cr_expect_null(strstr(heard, "sss"));
+	cr_expect_eq(board->slot[0].responses[5], 1);
+	cr_expect_eq(board->slot[0].responses[2], 0);
 }
 
 Test(h1, reads_and_drops_a_body)
