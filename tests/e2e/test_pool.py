@@ -44,6 +44,8 @@ class Pool(TestCase):
             )
         )
         with d:
+            # who has not heard yet that it is to serve takes none
+            d.wait_status(lambda s: [w["state"] for w in s["workers"]] == ["serving"] * 8)
             held = []
             for _ in range(HELD):
                 s = socket.create_connection(("127.0.0.1", d.port2))
