@@ -54,6 +54,17 @@ static int open_fds(void)
 	return n;
 }
 
+/* Masters and workers of two versions understand each other: no number ever changes its meaning. */
+Test(channel, numbers_stay)
+{
+	cr_expect_eq(CHANNEL_READY, 0);
+	cr_expect_eq(CHANNEL_DRAIN, 1);
+	cr_expect_eq(CHANNEL_STOP, 2);
+	cr_expect_eq(CHANNEL_REOPEN, 3);
+	cr_expect_eq(CHANNEL_SERVE, 4);
+	cr_expect_eq(sizeof(struct channel_message), 8);
+}
+
 Test(channel, is_non_blocking_and_closed_on_exec)
 {
 	for (int i = 0; i < 2; i++) {
