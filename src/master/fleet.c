@@ -55,29 +55,43 @@ static void tie_down(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* No capability, none to be had from a program's file, and no other process. */
-static void drop_rights(void)
+/* No capability, and none to be had from a program's file. The filter of latchd.service refuses the
+ * first: there it keeps the one that workers keep, too. */
+static void drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	const struct __user_cap_data_struct no_caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	const struct rlimit none = { 0, 0 };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, no_caps) ||
-		setrlimit(RLIMIT_NPROC, &none))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		(syscall(SYS_capset, &header, no_caps) && errno != EPERM))
 		_exit(ERR_PERMISSION);
 }
 
-static void drop_ids(void *data)
+static void drop_ids(const struct config *c)
 {
 	unsigned uid, gid;
 
-	if (geteuid() != 0)
-		return;
-	if (config_ids(data, &uid, &gid, NULL) < 0 || setgroups(0, NULL) ||
-		setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+	if (config_ids(c, &uid, &gid, NULL) < 0 || setgroups(0, NULL) || setresgid(gid, gid, gid) ||
+		setresuid(uid, uid, uid))
 		_exit(ERR_PERMISSION);
 	tie_down();
-	drop_rights();
+	drop_capabilities();
+}
+
+/* No other process from now on; the resolver needed a thread. */
+static void stay_alone(void *data)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)data;
+	if (setrlimit(RLIMIT_NPROC, &none))
+		_exit(ERR_PERMISSION);
+}
+
+static void drop_ids_and_stay_alone(void *data)
+{
+	drop_ids(data);
+	stay_alone(NULL);
 }
 
 __attribute__((noreturn)) static void run_child(
@@ -91,6 +105,7 @@ __attribute__((noreturn)) static void run_child(
 		.slice = clock_wall_ms_now() / f->rotate_ms,
 		.keep = f->keep,
 		.timeout_ms = FLEET_LIMIT_MS,
+		.connected = stay_alone,
 		.data = (void *)(uintptr_t)f->config,
 	};
 
@@ -100,13 +115,13 @@ __attribute__((noreturn)) static void run_child(
 	if (getppid() != master || dup2(out, STDERR_FILENO + 1) < 0)
 		_exit(ERR_SYSTEM);
 	syscall(SYS_close_range, STDERR_FILENO + 2u, ~0u, 0);
-	if (geteuid() != 0)
-		drop_rights();
 	/* Only who may enter its folder reaches a unix socket; a network asks for no rights. */
-	if (url->way == STORE_URL_UNIX)
-		q.connected = drop_ids;
+	if (geteuid() != 0)
+		drop_capabilities();
+	else if (url->way == STORE_URL_UNIX)
+		q.connected = drop_ids_and_stay_alone;
 	else
-		drop_ids(q.data);
+		drop_ids(f->config);
 	if (store_ask(&q, &m.answer, &m.err) == 0)
 		m.err.code = ERR_NONE;
 	_exit(write(STDERR_FILENO + 1, &m, sizeof(m)) == (ssize_t)sizeof(m) ? 0 : ERR_SYSTEM);
@@ -320,7 +335,7 @@ static void ask(struct fleet *f)
 	delay_stop(&f->next);
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
 		f->fd = ends[0];
-		f->pid = fork();
+		f->pid = f->asker = fork();
 		if (f->pid == 0)
 			run_child(f, &url, ends[1], master);
 		close(ends[1]);

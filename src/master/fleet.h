@@ -41,7 +41,8 @@ struct fleet {
 	char error[400]; /* why not; "": it does, or was never asked */
 	unsigned failures;
 	/* The question that is under way: */
-	pid_t pid; /* 0: none */
+	pid_t pid;   /* 0: none */
+	pid_t asker; /* that of the last one, of which requests may wait at the control socket */
 	int fd;
 	sd_event_source *io, *deadline;
 	sd_event_source *next; /* question */

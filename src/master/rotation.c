@@ -129,7 +129,7 @@ void rotation_stop(struct rotation *r)
 
 bool rotation_has_child(const struct rotation *r, pid_t pid)
 {
-	return pid > 0 && r->fleet.pid == pid;
+	return pid > 0 && r->fleet.asker == pid;
 }
 
 enum rotation_source rotation_source(const struct rotation *r)

@@ -42,7 +42,7 @@ void rotation_follow(struct rotation *r, const struct config *c);
 void rotation_pause(struct rotation *r);
 void rotation_resume(struct rotation *r);
 void rotation_stop(struct rotation *r);
-/* Is it the child that asks the store? */
+/* Is it the child that asks the store, or the last one that did? */
 bool rotation_has_child(const struct rotation *r, pid_t pid);
 enum rotation_source rotation_source(const struct rotation *r);
 /* For the status: a line or two, and the member "tickets". */
