@@ -458,11 +458,12 @@ bool conn_open(struct conn_env *env, const struct conn_listener *listener, int f
 	return true;
 }
 
-/* Between requests, with nothing of the next one here and nothing of the last one left? */
+/* Between requests, with nothing left of the last one, and no turn that is to go on with what is
+ * here of the next one? */
 static bool is_idle(const struct conn *c)
 {
 	return c->state == CONN_IDLE && buf_len(&c->session.pending) == 0 &&
-	       (c->protocol->has_many_streams || buf_len(&c->h1.in) == 0);
+	       !(c->watch.events & LOOP_WRITE);
 }
 
 static bool kernel_has_input(const struct conn *c)

@@ -284,7 +284,7 @@ static enum step step_head(struct turn *t)
 
 	if (t->n == 0)
 		return need_input(t);
-	if (c->requests - t->requests_before >= CONN_REQUESTS_A_TURN)
+	if (c->requests >= t->requests_before + CONN_REQUESTS_A_TURN)
 		return STEP_WRITE;
 	s = exchange_next(c->env);
 	if (!s) {

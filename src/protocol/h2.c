@@ -109,7 +109,7 @@ static enum step step_read(struct turn *t)
 	if (c->h2->peer_ended || (t->has_read && !session_has_input(&c->session)))
 		return STEP_READ;
 	if (t->reads == CONN_READS_A_TURN ||
-		c->requests - t->requests_before >= CONN_REQUESTS_A_TURN)
+		c->requests >= t->requests_before + CONN_REQUESTS_A_TURN) /* may sink */
 		return STEP_WRITE;
 	t->reads++;
 	t->has_read = true;
