@@ -111,8 +111,13 @@ static void tell_logs(struct member *m)
 		if (channel_send(m->channel, CHANNEL_REOPEN, m->log_next, m->logs[m->log_next].fd) <
 			0)
 			break;
-	if (m->log_next < m->nlogs && errno != EAGAIN)
-		m->nlogs = 0; /* it is dead, and will be reaped */
+	if (m->log_next < m->nlogs && errno != EAGAIN) {
+		if (errno != EPIPE && errno != ECONNRESET) /* else it is dead, and will be reaped */
+			log_warning("worker %u is not told of its new log files and goes on with "
+				    "those of before: %s",
+				m->slot, strerror(errno));
+		m->nlogs = 0;
+	}
 	watch_channel(m);
 }
 
