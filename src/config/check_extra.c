@@ -2,6 +2,8 @@
  * response has room for. */
 #include "config/check_extra.h"
 
+#include <string.h>
+
 #include "http/message.h"
 
 /* Fields that are the server's to send, or that would tell another length or end than the true one.
@@ -49,18 +51,34 @@ static void check_field(const struct config *c, const struct route_field *h,
 			h->name ? h->name : "");
 }
 
+/* Bytes in a head. */
+static size_t size_of(const struct route_field *h)
+{
+	return h->name && h->value ? strlen(h->name) + strlen(h->value) + strlen(": \r\n") : 0;
+}
+
 static void check_room(const struct config *c, const struct route_extra *x,
 	const struct route_extra *site, const struct config_place *place, struct findings *f)
 {
 	struct config_place p = config_place_of(c, &x->fields, place);
-	size_t n = x->nfields;
+	const char *whose = site ? "route, with those of its site," : "site";
+	size_t n = x->nfields, size = 0;
 
-	for (size_t i = 0; site && i < site->nfields; i++)
-		n += site->fields[i].name && !has_field(x, site->fields[i].name);
+	for (size_t i = 0; i < x->nfields; i++)
+		size += size_of(&x->fields[i]);
+	for (size_t i = 0; site && i < site->nfields; i++) {
+		if (!site->fields[i].name || has_field(x, site->fields[i].name))
+			continue;
+		n++;
+		size += size_of(&site->fields[i]);
+	}
 	if (x->nfields && n > ROUTE_FIELDS_MAX)
 		findings_error(f, ERR_CONFIG, p.file, p.line,
-			"the %s has %zu headers; expected at most %d",
-			site ? "route, with those of its site," : "site", n, ROUTE_FIELDS_MAX);
+			"the %s has %zu headers; expected at most %d", whose, n, ROUTE_FIELDS_MAX);
+	if (x->nfields && size > ROUTE_FIELDS_SIZE_MAX)
+		findings_error(f, ERR_CONFIG, p.file, p.line,
+			"the %s has %zu bytes of headers; expected at most %d", whose, size,
+			ROUTE_FIELDS_SIZE_MAX);
 }
 
 static void check_pages(const struct config *c, const struct route_extra *x,

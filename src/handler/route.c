@@ -136,6 +136,11 @@ static void add_extra(struct stream *s, const struct route_extra *extra)
 			stream_replace_error_page(s, extra->pages[i].type, extra->pages[i].content);
 }
 
+static const struct route_extra *extra_of(const struct route_site *site, const struct route *route)
+{
+	return route && route->extra ? route->extra : &site->extra;
+}
+
 static void serve_site(struct stream *s, const struct route_site *site)
 {
 	const struct route *route = NULL;
@@ -152,7 +157,7 @@ static void serve_site(struct stream *s, const struct route_site *site)
 	}
 	if (s->response.status == 0) /* not yet: the handler is called again */
 		return;
-	add_extra(s, route && route->extra ? route->extra : &site->extra);
+	add_extra(s, extra_of(site, route));
 }
 
 void route_serve(struct stream *s, void *routes)
@@ -167,4 +172,13 @@ void route_serve(struct stream *s, void *routes)
 	} else if (!answer_method(s)) {
 		stream_reply_error(s, status);
 	}
+}
+
+void route_dress(struct stream *s, void *routes)
+{
+	int status;
+	const struct route_site *site = choose_site(s, routes, &status);
+
+	if (site)
+		add_extra(s, extra_of(site, find_route(site, s->path)));
 }

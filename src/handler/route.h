@@ -10,8 +10,12 @@
 #include "net/sock.h"
 #include "protocol/stream.h"
 
-/* The most that a site may add to a response; the check of the configuration keeps to it. */
-enum { ROUTE_FIELDS_MAX = STREAM_FIELDS_MAX - STREAM_HANDLER_FIELDS };
+/* The most that a site may add to a response: fields, and bytes of them as they stand in a head;
+ * the check of the configuration keeps to it. */
+enum {
+	ROUTE_FIELDS_MAX = STREAM_FIELDS_MAX - STREAM_HANDLER_FIELDS,
+	ROUTE_FIELDS_SIZE_MAX = 8 * 1024
+};
 
 struct route_field {
 	char *name, *value;
@@ -76,5 +80,9 @@ struct route_table {
  *   route   the longest path that is the request's or a parent of it (404);
  *           the peer must be one that may, by address and by certificate (403). */
 void route_serve(struct stream *s, void *routes);
+
+/* The dress_fn of conn: fields and error page of the route, else of the site, that route_serve()
+ * would choose; none when it would choose no site. */
+void route_dress(struct stream *s, void *routes);
 
 #endif

@@ -72,7 +72,7 @@ struct conn_listener {
 	const char *name;
 	struct ssl_ctx_st *context; /* NULL: plain */
 	const struct closing_policy *policy;
-	void *routes;   /* for route_fn */
+	void *routes;   /* for route_fn and dress_fn */
 	unsigned place; /* board_listener() of it */
 	bool proxy_protocol;
 	const struct sock_range *trusted; /* who may send a PROXY header */
@@ -90,6 +90,7 @@ struct conn_env {
 	const struct conn_limits *limits;
 	struct filecache *files;
 	route_fn *route;
+	dress_fn *dress; /* NULL: nothing is added */
 	/* Name and access log of what tls/sites or a route chose; NULL: nothing was chosen. */
 	void (*site_facts)(const struct conn_env *, const void *site, struct str *ret_name,
 		struct access_log **ret_log);

@@ -97,6 +97,18 @@ static int understand(struct stream *s, struct http_error *error)
 	return uri_decode_path(s->target.path, path, &s->path, error);
 }
 
+void exchange_refuse(struct stream *s, int status, const char *reason)
+{
+	const struct conn *c = s->conn;
+
+	if (reason)
+		report_peer(c, LOG_LEVEL_INFO, reason);
+	stream_discard_reply(s);
+	stream_reply_error(s, status);
+	if (c->env->dress)
+		c->env->dress(s, c->listener->routes);
+}
+
 bool exchange_route(struct stream *s)
 {
 	struct arena_mark mark = arena_mark(&s->arena);
@@ -111,8 +123,8 @@ bool exchange_route(struct stream *s)
 	if (clock_ms() - s->put_off_ms < STREAM_WAIT_MS)
 		return false;
 	report_peer(s->conn, LOG_LEVEL_WARNING, "there is too much work before this request");
+	exchange_refuse(s, 503, NULL);
 	stream_add_field(s, STR("Retry-After"), STR("30"));
-	stream_reply_error(s, 503);
 	return true;
 }
 

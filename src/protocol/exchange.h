@@ -15,6 +15,9 @@ struct stream *exchange_open(struct conn *c);
 int exchange_serve(struct stream *s, struct body_framing framing, struct http_error *error);
 /* Lets the route answer. False: it has not yet; to be called again in the next turn. */
 bool exchange_route(struct stream *s);
+/* Answers with the error page of a status instead of all that was replied, dressed as the site
+ * wants it. The reason goes to the log; NULL: none. */
+void exchange_refuse(struct stream *s, int status, const char *reason);
 /* Writes the access line, counts, and gives the stream back. */
 void exchange_close(struct stream *s);
 /* Gives a stream back that never became a request. */

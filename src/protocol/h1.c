@@ -153,10 +153,7 @@ static enum step reply_error(struct turn *t, int status, const char *reason)
 		conn_close(c);
 		return STEP_GONE;
 	}
-	if (reason)
-		report_peer(c, LOG_LEVEL_INFO, reason);
-	stream_discard_reply(c->streams);
-	stream_reply_error(c->streams, status);
+	exchange_refuse(c->streams, status, reason);
 	c->h1.keep_alive = false;
 	c->state = CONN_RESPONSE;
 	return STEP_AGAIN;
@@ -179,10 +176,10 @@ static enum step response_failed(struct turn *t, enum io_status status)
 		conn_abort(c, status);
 		return STEP_GONE;
 	}
-	if (!c->streams->head_written)
+	if (!c->streams->head_written && c->streams->response.status != 500)
 		return reply_error(
 			t, 500, status == IO_FAIL ? "the head of the response is too large" : NULL);
-	if (status == IO_FAIL)
+	if (status == IO_FAIL && c->streams->head_written)
 		report_tls(c);
 	c->h1.keep_alive = false;
 	return response_done(c);

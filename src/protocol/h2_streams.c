@@ -82,9 +82,7 @@ static void respond(struct h2_stream *h)
 	h->answered = true;
 	h->moved_ms = clock_ms();
 	if (!make_head(s, &head)) {
-		report_peer(s->conn, LOG_LEVEL_INFO, "the head of the response is too large");
-		stream_discard_reply(s);
-		stream_reply_error(s, 500);
+		exchange_refuse(s, 500, "the head of the response is too large");
 		head.n = 0;
 		if (!make_head(s, &head))
 			head.n = 0;
@@ -115,10 +113,7 @@ static void cut(struct h2_stream *h, enum http2_code code)
 
 static void respond_error(struct h2_stream *h, int status, const char *reason)
 {
-	if (reason)
-		report_peer(h->stream->conn, LOG_LEVEL_INFO, reason);
-	stream_discard_reply(h->stream);
-	stream_reply_error(h->stream, status);
+	exchange_refuse(h->stream, status, reason);
 	respond_early(h);
 }
 

@@ -258,6 +258,7 @@ static int set_up(struct worker *w, struct err *e)
 	w->env.timeouts = &c->timeouts;
 	w->env.limits = &w->limits;
 	w->env.route = route_serve;
+	w->env.dress = route_dress;
 	w->env.site_facts = site_facts;
 	w->env.on_gone = on_gone;
 	w->env.worker = w->inherit->slot;

@@ -1,4 +1,5 @@
 """Which site and which route answers; redirects, status, fields of a site, and the access log."""
+import itertools
 import json
 import re
 import select
@@ -263,6 +264,69 @@ sites = (
             d.reload()
             d.log.wait(r"the error page \S+404.html cannot be read: No such file")
             self.assertEqual(d.fetch("/x").body, b"<p>new")
+
+
+class GivenUp(TestCase):
+    """Answers that no route gave have the fields and pages of their site, too."""
+    CONFIG = """
+workers = 1;
+@USER@
+log = { target = "stderr"; };
+limits = { body_size = "16"; };
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
+sites = (
+  { names = [ "localhost" ]; certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
+    headers = ( { name = "X-Whose"; value = "site"; } );
+    error_pages = ( { status = 400; file = "error.txt"; }, { status = 408; file = "error.txt"; },
+                    { status = 413; file = "error.txt"; }, { status = 417; file = "error.txt"; } );
+    routes = ( { path = "/"; files = { root = "@WWW@"; }; },
+               { path = "/own/"; respond = { text = "ok"; };
+                 headers = ( { name = "X-Whose"; value = "route"; } ); } ); } );
+"""
+
+    @staticmethod
+    def prepare(config):
+        d = Latchd(config=config)
+        (d.dir / "error.txt").write_bytes(b"the site's own words")
+        return d
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = cls.prepare(cls.CONFIG).start()
+        cls.addClassCleanup(cls.d.stop)
+
+    def expect(self, response, status, whose="site"):
+        self.assertEqual((response.status, response.headers["x-whose"], response.body),
+                         (status, whose, b"the site's own words"))
+
+    def test_a_body_that_is_too_large(self):
+        for version, chunked in itertools.product(("--http1.1", "--http2"), (False, True)):
+            for target, whose in (("/", b"site"), ("/own/", b"route")):
+                run = self.d.curl(version, "-i", "-d", "x" * 17, "-H", "Expect:",
+                                  *(("-H", "Transfer-Encoding: chunked") if chunked else ()),
+                                  self.d.url(target))
+                head, body = run.stdout.split(b"\r\n\r\n", 1)
+                self.assertRegex(head, rb"^HTTP/[0-9.]+ 413", run)
+                self.assertIn(b"\r\nx-whose: " + whose, head.lower())
+                self.assertEqual(body, b"the site's own words")
+
+    def test_an_expectation_that_is_unknown(self):
+        for version in ("--http1.1", "--http2"):
+            run = self.d.curl(version, "-i", "-H", "Expect: the unexpected", self.d.url("/own/"))
+            self.assertRegex(run.stdout, rb"^HTTP/[0-9.]+ 417")
+            self.assertIn(b"\r\nx-whose: route", run.stdout.lower())
+            self.assertTrue(run.stdout.endswith(b"\r\n\r\nthe site's own words"), run)
+
+    def test_a_body_that_does_not_come(self):
+        with self.prepare(self.CONFIG + 'timeouts = { body = "200ms"; };') as d, d.peer() as peer:
+            peer.send_request("/own/", method="POST", headers={"Content-Length": "5"})
+            self.expect(peer.read_response(), 408, "route")
+
+    def test_a_request_that_is_malformed(self):
+        for raw in (b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+                    b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            with self.d.peer() as peer:
+                self.expect(peer.send(raw).read_response(), 400)
 
 
 class Redirects(Shared):

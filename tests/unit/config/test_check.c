@@ -262,6 +262,32 @@ Test(check, headers)
 	}
 }
 
+Test(check, headers_that_leave_no_room)
+{
+	char value[9000], text[sizeof(value) + 512];
+	static const char rest[] =
+		"listeners = ( { name = \"a\"; address = \"*:1\"; tls = false; } );\n"
+		"sites = ( { names = [ \"a\" ];\n"
+		"headers = ( { name = \"X\"; value = \"%s\"; } );\n"
+		"routes = ( { path = \"/\"; status = {};\n"
+		"headers = ( { name = \"Y\"; value = \"%s\"; } ); } ); } );";
+
+	memset(value, 'a', sizeof(value));
+	value[8 * 1024 - 10] = '\0'; /* "Y: \r\n" and "X: \r\n" are the ten */
+	snprintf(text, sizeof(text), rest, value, "");
+	conf_check(&t, text);
+	cr_expect_eq(t.f.errors, 0, "%s", conf_findings(&t));
+	snprintf(text, sizeof(text), rest, value, "b");
+	conf_check(&t, text);
+	cr_expect(conf_has_error(&t, 5, "8193 bytes of headers"), "%s", conf_findings(&t));
+	cr_expect_eq(t.f.errors, 1);
+	value[8 * 1024 - 10] = 'a';
+	value[8 * 1024 - 4] = '\0';
+	snprintf(text, sizeof(text), rest, value, "");
+	conf_check(&t, text);
+	cr_expect(conf_has_error(&t, 3, "the site has 8193 bytes"), "%s", conf_findings(&t));
+}
+
 Test(check, warnings)
 {
 	conf_check(&t, "sigpipe = \"default\";\nuser = \"root\";\nreload = { drain = \"0\"; "

@@ -347,6 +347,51 @@ Test(route, a_site_can_fill_the_room_for_fields)
 	cr_expect_eq(s->response.nfields, ROUTE_FIELDS_MAX);
 }
 
+/* An answer by somebody else, about `path`; NULL: it was not understood. */
+static struct str dressed(const char *path, int status)
+{
+	stream_discard_reply(s);
+	s->path = path ? str_of(path) : (struct str){ NULL, 0 };
+	stream_reply_error(s, status);
+	route_dress(s, &table);
+	cr_expect_eq(s->response.status, status);
+	return s->response.memory;
+}
+
+Test(route, dresses_what_others_answered)
+{
+	cr_expect(str_eq(dressed("/extra/x", 404), STR("nothing here")));
+	cr_expect(str_eq(field("X-Extra"), STR("1")));
+	cr_expect_not(str_eq(dressed("/extra/x", 413), STR("nothing here")), "no page for it");
+	cr_expect(str_eq(field("X-Extra"), STR("1")));
+	dressed("/", 413);
+	cr_expect(str_eq(field("Strict-Transport-Security"), STR("max-age=1")));
+	dressed(NULL, 400);
+	cr_expect(str_eq(field("Strict-Transport-Security"), STR("max-age=1")));
+	cr_expect_null(reached, "no handler is asked");
+}
+
+Test(route, dresses_nothing_of_another_site)
+{
+	s->host = STR("nobody.example");
+	dressed("/", 413);
+	cr_expect_eq(s->response.nfields, 1, "Content-Type");
+	s->peer.tls = true;
+	s->site = &second;
+	s->host = STR("first.example");
+	dressed("/", 413);
+	cr_expect_eq(s->response.nfields, 1);
+}
+
+Test(route, dresses_by_the_site_of_the_connection_without_a_host)
+{
+	s->peer.tls = true;
+	s->site = &first;
+	s->host = (struct str){ NULL, 0 };
+	dressed(NULL, 400);
+	cr_expect(str_eq(field("Strict-Transport-Security"), STR("max-age=1")));
+}
+
 Test(route, has_fields_and_error_pages_of_its_own)
 {
 	cr_expect_eq(serve("/extra/x"), 404);

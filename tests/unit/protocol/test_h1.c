@@ -13,6 +13,7 @@
 
 static int peer;
 static bool later; /* the handler of /later is still at it */
+static size_t dressing;
 
 static void route(struct stream *s, void *routes)
 {
@@ -313,6 +314,33 @@ Test(h1, answers_500_when_the_response_head_is_too_large)
 	cr_expect_eq(status(), 500);
 	cr_expect_null(strstr(heard, "Location"));
 	cr_expect_eq(board->slot[0].responses[5], 1);
+}
+
+static void dress(struct stream *s, void *routes)
+{
+	(void)routes;
+	stream_add_field(s, STR("X-Much"), (struct str){ body_text, dressing });
+}
+
+Test(h1, dresses_what_no_route_answered)
+{
+	env.dress = dress;
+	dressing = 3;
+	say(GET("/text"));
+	say("POST /text HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+	cr_expect(hear());
+	cr_expect_eq(count("hello"), 1);
+	cr_expect_eq(count("X-Much: abc\r\n"), 1);
+	cr_expect_not_null(strstr(strstr(heard, "HTTP/1.1 413"), "X-Much"));
+}
+
+Test(h1, ends_when_not_even_a_500_fits)
+{
+	env.dress = dress;
+	dressing = CONN_HEAD_MAX;
+	say(GET("/long"));
+	cr_expect(hear());
+	cr_expect_eq(heard_n, 0);
 }
 
 Test(h1, a_head_up_to_the_limit_fits_whatever_the_limit)
