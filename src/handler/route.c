@@ -179,6 +179,8 @@ void route_dress(struct stream *s, void *routes)
 	int status;
 	const struct route_site *site = choose_site(s, routes, &status);
 
-	if (site)
-		add_extra(s, extra_of(site, find_route(site, s->path)));
+	if (!site)
+		return;
+	s->site = site;
+	add_extra(s, extra_of(site, find_route(site, s->path)));
 }

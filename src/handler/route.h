@@ -81,8 +81,9 @@ struct route_table {
  *           the peer must be one that may, by address and by certificate (403). */
 void route_serve(struct stream *s, void *routes);
 
-/* The dress_fn of conn: fields and error page of the route, else of the site, that route_serve()
- * would choose; none when it would choose no site. */
+/* The dress_fn of conn: the site is the one that route_serve() would choose, and stream.site says
+ * it; none: nothing is added. Fields and error page are those of the route of the path, else the
+ * site's. */
 void route_dress(struct stream *s, void *routes);
 
 #endif

@@ -72,16 +72,26 @@ struct stream *exchange_open(struct conn *c)
 	return s;
 }
 
+static bool understand_host(struct stream *s)
+{
+	struct str authority = s->request.authority;
+	unsigned port;
+
+	if (authority.n == 0 || uri_split_authority(authority, &s->host, &port))
+		return true;
+	s->host = (struct str){ NULL, 0 };
+	return false;
+}
+
 /* Target, host and path of the parsed request, in the stream's own memory. */
 static int understand(struct stream *s, struct http_error *error)
 {
 	struct request *r = &s->request;
-	unsigned port;
 	char *path;
 
 	if (uri_parse_target(r->target, r->method, &s->target, error))
 		return -1;
-	if (r->authority.n > 0 && !uri_split_authority(r->authority, &s->host, &port)) {
+	if (!understand_host(s)) {
 		*error = (struct http_error){ 400, "malformed host" };
 		return -1;
 	}
@@ -99,14 +109,25 @@ static int understand(struct stream *s, struct http_error *error)
 
 void exchange_refuse(struct stream *s, int status, const char *reason)
 {
-	const struct conn *c = s->conn;
+	struct conn *c = s->conn;
 
 	if (reason)
 		report_peer(c, LOG_LEVEL_INFO, reason);
 	stream_discard_reply(s);
 	stream_reply_error(s, status);
-	if (c->env->dress)
-		c->env->dress(s, c->listener->routes);
+	if (!c->env->dress)
+		return;
+	if (!s->host.p) /* it was refused before anybody looked */
+		understand_host(s);
+	c->env->dress(s, c->listener->routes);
+}
+
+static bool has_field(const struct response *r, struct str name)
+{
+	for (unsigned i = 0; i < r->nfields; i++)
+		if (str_case_eq(r->field[i].name, name))
+			return true;
+	return false;
 }
 
 bool exchange_route(struct stream *s)
@@ -124,7 +145,8 @@ bool exchange_route(struct stream *s)
 		return false;
 	report_peer(s->conn, LOG_LEVEL_WARNING, "there is too much work before this request");
 	exchange_refuse(s, 503, NULL);
-	stream_add_field(s, STR("Retry-After"), STR("30"));
+	if (!has_field(&s->response, STR("Retry-After")))
+		stream_add_field(s, STR("Retry-After"), STR("30"));
 	return true;
 }
 

@@ -102,8 +102,8 @@ typedef void handler_fn(struct stream *s, const void *options);
 /* host + path -> handler; given by the worker, so that protocol/ need not know handler/. Answers
  * the stream in any case (404, 421, ... included). */
 typedef void route_fn(struct stream *s, void *routes);
-/* The response was made without the route: adds what it would have added to its error page, by what
- * is known of host and path, which may be nothing. */
+/* The response was made without the route: adds what the site adds to error pages, by what is known
+ * of host and path, which may be nothing. Sets the site. */
 typedef void dress_fn(struct stream *s, void *routes);
 
 /* Fields keep name and value slices: static, of the route's options, or of the stream's arena.

@@ -273,9 +273,15 @@ workers = 1;
 @USER@
 log = { target = "stderr"; };
 limits = { body_size = "16"; };
-listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; },
+              { name = "http"; address = "127.0.0.1:@PORT2@"; tls = false; } );
 sites = (
-  { names = [ "localhost" ]; certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
+  { names = [ "127.0.0.1" ]; default = true; listeners = [ "https", "http" ];
+    certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
+    headers = ( { name = "X-Whose"; value = "default"; } );
+    routes = ( { path = "/"; respond = {}; } ); },
+  { names = [ "localhost" ]; listeners = [ "https", "http" ];
+    certificate = "@CERTS@/ecdsa.pem"; private_key = "@CERTS@/ecdsa.key";
     headers = ( { name = "X-Whose"; value = "site"; } );
     error_pages = ( { status = 400; file = "error.txt"; }, { status = 408; file = "error.txt"; },
                     { status = 413; file = "error.txt"; }, { status = 417; file = "error.txt"; } );
@@ -327,6 +333,21 @@ sites = (
                     b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
             with self.d.peer() as peer:
                 self.expect(peer.send(raw).read_response(), 400)
+
+    def test_an_authority_that_is_malformed(self):
+        from h2_peer import H2Peer  # skips without HTTP/2
+        with H2Peer(self.d.port) as peer:
+            answer = peer.fetch(1, authority="u@localhost")
+            self.assertEqual((answer.status, answer.get("x-whose"), answer.body),
+                             (400, "site", b"the site's own words"))
+
+    def test_a_plain_request_belongs_to_its_host_or_to_the_default_site(self):
+        for host, whose in ((b"localhost", "site"), (b"a b", "default"), (b"x.test", "default")):
+            with Peer(self.d.port2, tls=False) as peer:
+                peer.send(b"POST / HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 1\r\n"
+                          b"Transfer-Encoding: chunked\r\n\r\n")
+                response = peer.read_response()
+                self.assertEqual((response.status, response.headers["x-whose"]), (400, whose))
 
 
 class Redirects(Shared):

@@ -369,6 +369,7 @@ Test(route, dresses_what_others_answered)
 	dressed(NULL, 400);
 	cr_expect(str_eq(field("Strict-Transport-Security"), STR("max-age=1")));
 	cr_expect_null(reached, "no handler is asked");
+	cr_expect_eq(s->site, &first);
 }
 
 Test(route, dresses_nothing_of_another_site)
@@ -376,6 +377,7 @@ Test(route, dresses_nothing_of_another_site)
 	s->host = STR("nobody.example");
 	dressed("/", 413);
 	cr_expect_eq(s->response.nfields, 1, "Content-Type");
+	cr_expect_null(s->site);
 	s->peer.tls = true;
 	s->site = &second;
 	s->host = STR("first.example");
