@@ -354,7 +354,7 @@ void log_journal(int priority, const char *message_id, const struct log_field *f
 {
 #ifdef HAVE_LIBSYSTEMD
 	/* The library would make a socket, for which a confined worker is killed. */
-	if (!open_journal())
+	if (state.journal_fd < 0)
 		return;
 #endif
 	send_record(priority, message_id, fields, nfields, message);

@@ -90,7 +90,7 @@ void log_rate_review(struct log_rate *rate, const char *what);
  * False: there is no journal. */
 bool log_journal_open(void);
 /* One record to the journal with a field each, besides MESSAGE; used by the access log.
- * Where there is no journal it is lost. */
+ * Where the journal was not opened it is lost. */
 void log_journal(int priority, const char *message_id, const struct log_field *fields,
 	size_t nfields, struct str message);
 

@@ -168,10 +168,13 @@ static int drop_ids(const struct inherit *in, struct err *e)
  * it: the time zone, and the journal's socket for access logs that go there. */
 static void open_late_comers(const struct config *c)
 {
+	bool journal = c->access.target == LOG_TARGET_JOURNAL;
+
 	tzset();
-	for (size_t i = 0; i < c->nsites; i++)
-		if (c->sites[i].access.target == LOG_TARGET_JOURNAL)
-			log_journal_open();
+	for (size_t i = 0; i < c->nsites && !journal; i++)
+		journal = c->sites[i].access.target == LOG_TARGET_JOURNAL;
+	if (journal)
+		log_journal_open();
 }
 
 int confine_apply(const struct inherit *in, unsigned long *ret_nofile, struct err *e)

@@ -4,11 +4,16 @@ import ctypes
 import os
 import platform
 import re
+import socket
+import ssl
+import subprocess
 import time
 import unittest
 from pathlib import Path
 
-from harness import IS_ROOT, PATIENCE, VARIANT, Latchd, Peer, TestCase
+from harness import (
+    IS_ROOT, PATIENCE, VARIANT, Latchd, Peer, TestCase, client_context, scratch,
+)
 
 CONFIG = """
 workers = 1;
@@ -150,6 +155,82 @@ class Serving(TestCase):
             pid = d.workers()[0]
             for _ in range(3):
                 self.assertEqual(get(d).status, 200)
+            self.assertEqual(d.workers(), [pid])
+
+
+@unittest.skipUnless(IS_ROOT, "needs root")
+class Journal(TestCase):
+    """The journal's socket, which is ours in a name space of its own."""
+
+    CONFIG = """
+workers = 1;
+@USER@
+log = { target = "stderr"; access = { target = "journal"; }; };
+listeners = ( { name = "https"; address = "127.0.0.1:@PORT@"; } );
+sites = ( { names = [ "localhost" ]; certificate = "@CERTS@/ecdsa.pem";
+            private_key = "@CERTS@/ecdsa.key"; access = { target = @SITE@; };
+            routes = ( { path = "/"; files = { root = "@WWW@"; }; } ); } );
+"""
+
+    def setUp(self):
+        self.folder = scratch()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.socket.close)
+        self.socket.settimeout(PATIENCE)
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+            self.skipTest("no name spaces here")
+
+    def open(self):
+        folder = self.folder / "systemd/journal"
+        folder.mkdir(parents=True)
+        self.socket.bind(str(folder / "socket"))
+        (folder / "socket").chmod(0o666)
+
+    def latchd(self, site):
+        return Latchd(config=self.CONFIG.replace("@SITE@", site), prefix=[
+            "unshare", "-m", "sh", "-c", f'mount --bind {self.folder} /run && exec "$@"', "sh"])
+
+    def record(self, message):
+        """The fields of the next record with such a message, as far as they are lines."""
+        while True:
+            record = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().split("\n")
+                          if "=" in line)
+            if re.search(message, record.get("MESSAGE", "")):
+                return record
+
+    def strange(self, d):
+        context = client_context()
+        with self.assertRaises(ssl.SSLError):
+            d.peer(name="nobody.test", context=context)
+
+    def test_what_belongs_to_no_site_when_every_site_logs_elsewhere(self):
+        self.open()
+        with self.latchd('"off"') as d:
+            pid = d.workers()[0]
+            for _ in range(2):
+                self.strange(d)
+                record = self.record("handshake failed: ")
+                self.assertEqual((record["LATCHD_REASON"], record["LATCHD_SNI"]),
+                                 ("unrecognized_name", "nobody.test"))
+            self.assertEqual(d.workers(), [pid])
+
+    def test_every_event_has_its_fields(self):
+        self.open()
+        with self.latchd('"journal"') as d:
+            self.assertEqual(d.fetch("/").status, 200)
+            record = self.record('"GET / ')
+            self.assertEqual((record["LATCHD_STATUS"], record["LATCHD_SITE"]), ("200", "localhost"))
+            record = self.record("connection closed: clean")
+            self.assertEqual((record["LATCHD_CLOSURE"], record["LATCHD_REQUESTS"]), ("clean", "1"))
+
+    def test_one_that_comes_later_kills_no_worker(self):
+        with self.latchd('"journal"') as d:
+            pid = d.workers()[0]
+            self.assertEqual(d.fetch("/").status, 200)
+            self.open()
+            for _ in range(3):
+                self.assertEqual(d.fetch("/").status, 200)
+                self.strange(d)
             self.assertEqual(d.workers(), [pid])
 
 
