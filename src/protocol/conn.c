@@ -49,11 +49,28 @@ static void end_protocol(struct conn *c)
 	c->protocol->done(c);
 }
 
+static int64_t linger_of(const struct conn *c)
+{
+	int64_t ms = c->listener->policy->linger_ms;
+
+	return c->is_idle_end && c->env->idle_linger_ms < ms ? c->env->idle_linger_ms : ms;
+}
+
+bool conn_is_breach(const struct conn *c, enum closure how)
+{
+	const struct closing_policy *p = c->listener->policy;
+
+	if (p->mode != CLOSING_STRICT)
+		return false;
+	return how == CLOSURE_TRUNCATED ||
+	       (how == CLOSURE_TIMEOUT && c->closing.state == CLOSING_DONE &&
+		       !c->closing.early_timeout && linger_of(c) == p->linger_ms);
+}
+
 static void conn_finish(struct conn *c, enum closure how)
 {
 	struct conn_env *env = c->env;
-	bool forget = c->listener->policy->mode == CLOSING_STRICT &&
-		      (how == CLOSURE_TRUNCATED || how == CLOSURE_TIMEOUT);
+	bool forget = conn_is_breach(c, how);
 
 	end_protocol(c);
 	report_close(c, how);
@@ -83,13 +100,6 @@ static void conn_cut(struct conn *c)
 	conn_finish(c, CLOSURE_TIMEOUT);
 }
 
-static int64_t linger_of(const struct conn *c)
-{
-	int64_t ms = c->listener->policy->linger_ms;
-
-	return c->is_idle_end && c->env->idle_linger_ms < ms ? c->env->idle_linger_ms : ms;
-}
-
 static void wait_for_closing(struct conn *c, enum closing_wait wait)
 {
 	switch (wait) {
@@ -115,8 +125,7 @@ static void begin_closing(struct conn *c, bool by_deadline)
 {
 	end_protocol(c);
 	c->doing = "closing";
-	wait_for_closing(
-		c, closing_start(&c->closing, &c->session, c->listener->policy, by_deadline));
+	wait_for_closing(c, closing_start(&c->closing, &c->session, by_deadline));
 }
 
 void conn_close(struct conn *c)
@@ -353,8 +362,7 @@ static void on_event(struct watch *w, unsigned events)
 	else if (c->state == CONN_HANDSHAKE)
 		run_handshake(c);
 	else if (c->state == CONN_CLOSING)
-		wait_for_closing(
-			c, closing_continue(&c->closing, &c->session, c->listener->policy));
+		wait_for_closing(c, closing_continue(&c->closing, &c->session));
 	else
 		c->protocol->run(c, events & (LOOP_READ | LOOP_BROKEN));
 }

@@ -201,6 +201,10 @@ void conn_touch(struct conn *c);
 void conn_close(struct conn *c);
 /* The peer takes nothing: reported and cut off. Gone when this returns. */
 void conn_stuck(struct conn *c);
+/* Has the peer broken the strict policy by an end like this? It sent FIN without close_notify, or
+ * no close_notify within all of linger after ours; that a deadline of ours passed before is no
+ * breach. */
+bool conn_is_breach(const struct conn *c, enum closure how);
 /* The session ended by itself: IO_EOF, IO_TRUNCATED, IO_RESET, IO_FAIL. Gone when this returns. */
 void conn_abort(struct conn *c, enum io_status status);
 #endif

@@ -83,13 +83,11 @@ static void log_strict_end(struct conn *c, enum closure how)
 {
 	if (how == CLOSURE_RESET)
 		report_peer(c, LOG_LEVEL_INFO, "the peer reset the connection");
-	else if (how == CLOSURE_TRUNCATED)
+	else if (conn_is_breach(c, how))
 		report_peer(c, LOG_LEVEL_WARNING,
-			"closure truncated: the peer sent FIN without close_notify");
-	else if (how == CLOSURE_TIMEOUT && c->closing.state == CLOSING_DONE &&
-		 !c->closing.early_timeout)
-		report_peer(c, LOG_LEVEL_WARNING,
-			"closure timeout: no close_notify from the peer within linger");
+			how == CLOSURE_TRUNCATED
+				? "closure truncated: the peer sent FIN without close_notify"
+				: "closure timeout: no close_notify from the peer within linger");
 }
 
 void report_close(struct conn *c, enum closure how)

@@ -106,11 +106,10 @@ static enum closing_wait flush(struct closing *c, struct session *s)
 	return linger(c, s);
 }
 
-enum closing_wait closing_start(
-	struct closing *c, struct session *s, const struct closing_policy *p, bool by_deadline)
+enum closing_wait closing_start(struct closing *c, struct session *s, bool by_deadline)
 {
 	if (c->state != CLOSING_OPEN)
-		return closing_continue(c, s, p);
+		return closing_continue(c, s);
 	c->early_timeout = by_deadline;
 	if (by_deadline && buf_len(&s->pending) > 0 && session_flush(s) == IO_WANT_WRITE)
 		return finish(c, CLOSURE_TIMEOUT); /* the peer does not read */
@@ -118,10 +117,8 @@ enum closing_wait closing_start(
 	return flush(c, s);
 }
 
-enum closing_wait closing_continue(
-	struct closing *c, struct session *s, const struct closing_policy *p)
+enum closing_wait closing_continue(struct closing *c, struct session *s)
 {
-	(void)p;
 	switch (c->state) {
 	case CLOSING_FLUSH:
 		return flush(c, s);

@@ -54,11 +54,9 @@ enum closing_wait {
 };
 
 /* Begins the end and goes as far as it can; `by_deadline`: a deadline of ours is the reason. */
-enum closing_wait closing_start(
-	struct closing *c, struct session *s, const struct closing_policy *p, bool by_deadline);
+enum closing_wait closing_start(struct closing *c, struct session *s, bool by_deadline);
 /* The descriptor is ready. */
-enum closing_wait closing_continue(
-	struct closing *c, struct session *s, const struct closing_policy *p);
+enum closing_wait closing_continue(struct closing *c, struct session *s);
 /* The deadline of the current wait passed: the state is DONE. */
 void closing_expire(struct closing *c, const struct session *s, const struct closing_policy *p);
 /* The session ended by itself with `status` (IO_EOF, IO_TRUNCATED, IO_RESET, IO_FAIL) and nothing

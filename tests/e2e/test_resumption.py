@@ -177,6 +177,20 @@ class Cache(TestCase):
             d.wait_status(lambda s: s["connections_active"] == 1)  # the one that asks
             self.assertFalse(c.visit(d.port))
 
+    def test_a_strict_end_by_a_deadline_of_ours_forgets_nothing(self):
+        extra = ('tls = { session_cache = "64K"; }; shutdown = { mode = "strict"; };'
+                 'timeouts = { header = "100ms"; };')
+        with Latchd(extra=extra) as d:
+            c = self.client()
+            self.assertEqual(c.visits(d.port, times=2), [False, True])
+            with Peer(d.port, context=c.context, session=c.session) as p:
+                self.assertEqual(p.send(b"GET / HT").read_response().status, 408)
+                p.read_to_end()
+                self.assertTrue(p.saw_close_notify)
+                p.send_close_notify()
+            d.wait_status(lambda s: s["closures_total"]["timeout"] == 1)
+            self.assertTrue(c.visit(d.port))
+
     def test_a_session_ends(self):
         extra = 'tls = { session_cache = "64K"; tickets = { rotate = "1s"; keep = 2; }; };'
         with Latchd(extra=extra) as d:

@@ -49,12 +49,12 @@ Test(closing, peer_answers_with_close_notify)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		cr_expect_eq(c.state, CLOSING_LINGER);
 		cr_expect(peer_sees_close(&p, NULL));
 		cr_expect(peer_sees_fin(&p));
 		SSL_shutdown(p.peer);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.state, CLOSING_DONE);
 		cr_expect_eq(c.closure, CLOSURE_CLEAN);
 		peers_close(&p);
@@ -72,7 +72,7 @@ Test(closing, peer_closed_first)
 		peers_start(&p, TLS1_2_VERSION);
 		SSL_shutdown(p.peer);
 		cr_expect_eq(session_read(&p.s, got, sizeof(got), &n), IO_EOF);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_CLEAN);
 		cr_expect(peer_sees_close(&p, NULL)); /* it is answered */
 		peers_close(&p);
@@ -86,9 +86,9 @@ Test(closing, fin_alone_is_truncated)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		peer_shut_write(&p);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_TRUNCATED);
 		peers_close(&p);
 	}
@@ -104,7 +104,7 @@ Test(closing, fin_before_ours_is_answered_with_close_notify)
 	peers_start(&p, TLS1_3_VERSION);
 	peer_shut_write(&p);
 	cr_expect_eq(session_read(&p.s, got, sizeof(got), &n), IO_TRUNCATED);
-	cr_expect_eq(closing_start(&c, &p.s, &strict, false), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_TRUNCATED);
 	cr_expect(peer_sees_close(&p, NULL));
 	peers_close(&p);
@@ -119,8 +119,8 @@ Test(closing, silence_is_timeout_in_strict_and_local_in_lenient)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 		closing_expire(&c, &p.s, policies[i]);
 		cr_expect_eq(c.state, CLOSING_DONE);
 		cr_expect_eq(c.closure, expected[i]);
@@ -137,10 +137,10 @@ Test(closing, reset_while_lingering)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		close(p.fd[1]); /* with our close_notify unread */
 		p.fd[1] = -1;
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_RESET);
 		peers_close(&p);
 	}
@@ -153,7 +153,7 @@ Test(closing, reset_before_anything_is_sent)
 
 	peers_start(&p, TLS1_3_VERSION);
 	peer_reset(&p);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_RESET);
 	peers_close(&p);
 }
@@ -165,12 +165,12 @@ Test(closing, content_after_our_close_notify_is_dropped)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		for (int k = 0; k < 50; k++)
 			peer_send(&p, "still talking");
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 		SSL_shutdown(p.peer);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_CLEAN);
 		peers_close(&p);
 	}
@@ -187,13 +187,13 @@ Test(closing, a_flood_is_drained_in_turns)
 
 	peers_start(&p, TLS1_3_VERSION);
 	SSL_set_mode(p.peer, SSL_MODE_ENABLE_PARTIAL_WRITE);
-	cr_expect_eq(closing_start(&c, &p.s, &strict, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 	for (int sent = 0; c.state != CLOSING_DONE && turns < 1000; turns++) {
 		while (sent < 100 && SSL_write(p.peer, body, SESSION_READ_MAX) > 0)
 			sent++;
 		if (sent == 100 && !closed)
 			closed = SSL_shutdown(p.peer) >= 0;
-		closing_continue(&c, &p.s, &strict);
+		closing_continue(&c, &p.s);
 	}
 	cr_expect_eq(c.closure, CLOSURE_CLEAN);
 	free(body);
@@ -207,7 +207,7 @@ Test(closing, many_small_records_and_close_notify_at_once)
 	struct closing c = { 0 };
 
 	peers_start(&p, TLS1_3_VERSION);
-	cr_expect_eq(closing_start(&c, &p.s, &strict, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 	BIO *aside = BIO_new(BIO_s_mem());
 	SSL_set0_wbio(p.peer, aside);
 	for (int i = 0; i < 200; i++)
@@ -217,7 +217,7 @@ Test(closing, many_small_records_and_close_notify_at_once)
 	long n = BIO_get_mem_data(aside, &wire);
 	cr_assert_lt(n, 16000);
 	cr_assert_eq(write(p.fd[1], wire, (size_t)n), n);
-	cr_expect_eq(closing_continue(&c, &p.s, &strict), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_CLEAN);
 	peers_close(&p);
 }
@@ -228,13 +228,13 @@ Test(closing, key_updates_after_our_close_notify_do_no_harm)
 	struct closing c = { 0 };
 
 	peers_start(&p, TLS1_3_VERSION);
-	cr_expect_eq(closing_start(&c, &p.s, &strict, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 	cr_assert_eq(SSL_key_update(p.peer, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
 	cr_assert_eq(SSL_do_handshake(p.peer), 1);
-	cr_expect_eq(closing_continue(&c, &p.s, &strict), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 	cr_expect_not(p.s.reset);
 	peer_shut_write(&p);
-	cr_expect_eq(closing_continue(&c, &p.s, &strict), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_TRUNCATED);
 	peers_close(&p);
 }
@@ -246,14 +246,14 @@ Test(closing, junk_after_our_close_notify_ends_with_the_fin)
 	static const char junk[] = "\x17\x03\x03\x00\x01!";
 
 	peers_start(&p, TLS1_3_VERSION);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 	cr_assert_eq(write(p.fd[1], junk, sizeof(junk) - 1), (ssize_t)sizeof(junk) - 1);
-	cr_expect_eq(closing_continue(&c, &p.s, &lenient), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 	cr_expect(p.s.failed);
 	cr_assert_eq(write(p.fd[1], junk, sizeof(junk) - 1), (ssize_t)sizeof(junk) - 1);
-	cr_expect_eq(closing_continue(&c, &p.s, &lenient), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 	peer_shut_write(&p);
-	cr_expect_eq(closing_continue(&c, &p.s, &lenient), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_TRUNCATED);
 	peers_close(&p);
 }
@@ -268,13 +268,13 @@ Test(closing, close_notify_goes_behind_pending_data)
 		bool closed = false;
 		peers_start(&p, TLS1_3_VERSION);
 		fill_socket(&p);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_WRITE);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_WRITE);
 		cr_expect_eq(c.state, CLOSING_FLUSH);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_WRITE);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_WRITE);
 		for (int k = 0; k < 10 && !closed; k++) {
 			closed = peer_sees_close(&p, &more);
 			total += more;
-			closing_continue(&c, &p.s, policies[i]);
+			closing_continue(&c, &p.s);
 		}
 		cr_expect(closed);
 		cr_expect_eq(total % SESSION_READ_MAX, 0); /* whole, in full records */
@@ -290,7 +290,7 @@ Test(closing, reader_that_stops_is_timeout)
 
 	peers_start(&p, TLS1_3_VERSION);
 	fill_socket(&p);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_WRITE);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_WRITE);
 	closing_expire(&c, &p.s, &lenient);
 	cr_expect_eq(c.closure, CLOSURE_TIMEOUT);
 	cr_expect_not(p.s.sent_close);
@@ -304,7 +304,7 @@ Test(closing, write_deadline_does_not_wait_again)
 
 	peers_start(&p, TLS1_3_VERSION);
 	fill_socket(&p);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, true), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_start(&c, &p.s, true), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_TIMEOUT);
 	peers_close(&p);
 }
@@ -316,10 +316,10 @@ Test(closing, our_deadline_is_timeout_whatever_comes)
 		struct peers p;
 		struct closing c = { 0 };
 		peers_start(&p, TLS1_3_VERSION);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], true), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, true), CLOSING_WAIT_READ);
 		cr_expect(peer_sees_close(&p, NULL)); /* told properly all the same */
 		SSL_shutdown(p.peer);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_TIMEOUT);
 		peers_close(&p);
 	}
@@ -333,7 +333,7 @@ Test(closing, handshake_deadline_sends_no_close_notify)
 
 	peers_open(&p, ctx, NULL);
 	cr_assert_eq(session_handshake(&p.s), IO_WANT_READ);
-	cr_expect_eq(closing_start(&c, &p.s, &strict, true), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_start(&c, &p.s, true), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_TIMEOUT);
 	cr_expect_eq(p.s.bytes_out, 0);
 	cr_expect(peer_sees_fin(&p));
@@ -356,7 +356,7 @@ Test(closing, alert_of_a_failed_handshake_survives)
 		st = session_handshake(&p.s);
 	}
 	cr_assert_eq(st, IO_FAIL);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 	cr_expect_eq(read(p.fd[1], got, sizeof(got)), 7);
 	cr_expect_eq(got[0], 21); /* an alert record, fatal */
 	cr_expect_eq(got[5], 2);
@@ -396,11 +396,11 @@ Test(closing, start_twice_goes_on)
 	struct closing c = { 0 };
 
 	peers_start(&p, TLS1_3_VERSION);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_READ);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, true), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
+	cr_expect_eq(closing_start(&c, &p.s, true), CLOSING_WAIT_READ);
 	cr_expect_not(c.early_timeout);
 	closing_expire(&c, &p.s, &lenient);
-	cr_expect_eq(closing_start(&c, &p.s, &lenient, false), CLOSING_WAIT_NOTHING);
+	cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_NOTHING);
 	cr_expect_eq(c.closure, CLOSURE_LOCAL);
 	peers_close(&p);
 }
@@ -414,11 +414,11 @@ Test(closing, plain_session_ends_with_the_peers_fin)
 		size_t n;
 		peers_open(&p, NULL, NULL);
 		cr_assert_eq(session_write(&p.s, "bye", 3, &n), IO_OK);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		peer_send(&p, "too late");
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_READ);
 		peer_shut_write(&p);
-		cr_expect_eq(closing_continue(&c, &p.s, policies[i]), CLOSING_WAIT_NOTHING);
+		cr_expect_eq(closing_continue(&c, &p.s), CLOSING_WAIT_NOTHING);
 		cr_expect_eq(c.closure, CLOSURE_CLEAN);
 		peers_close(&p);
 	}
@@ -432,7 +432,7 @@ Test(closing, plain_silence_is_local)
 		struct closing c = { 0 };
 		peers_open(&p, NULL, NULL);
 		session_handshake(&p.s);
-		cr_expect_eq(closing_start(&c, &p.s, policies[i], false), CLOSING_WAIT_READ);
+		cr_expect_eq(closing_start(&c, &p.s, false), CLOSING_WAIT_READ);
 		closing_expire(&c, &p.s, policies[i]);
 		cr_expect_eq(c.closure, CLOSURE_LOCAL);
 		peers_close(&p);
