@@ -42,6 +42,8 @@ bool record_write(const struct record *r, struct buf *out)
 		json_str(&j, "error", str_of(r->error));
 	if (r->result && r->result->warning[0])
 		json_str(&j, "warning", str_of(r->result->warning));
+	if (r->insecure)
+		json_bool(&j, "insecure", true);
 	json_uint(&j, "redirects", r->redirects);
 	if (r->result)
 		write_result(&j, r->result);

@@ -10,6 +10,7 @@ struct record {
 	const char *error; /* with an outcome that is not OK */
 	unsigned redirects;
 	const struct fetch_result *result; /* NULL: nothing was fetched */
+	bool insecure;                     /* -k */
 };
 
 /* False: out of memory. */

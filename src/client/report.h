@@ -18,7 +18,7 @@ struct report {
 	int fd; /* borrowed */
 	bool verbose;
 	bool quiet;                /* no warnings */
-	bool silent;               /* nothing at all but usage: a record will tell */
+	bool silent;               /* for now, neither errors nor warnings: a record will tell */
 	struct progress *progress; /* borrowed; may be NULL */
 };
 

@@ -123,7 +123,7 @@ static enum outcome make_context(struct run *run)
 		report_error(&run->report, NULL, err_format(&e, text, sizeof(text)));
 		return OUTCOME_OTHER;
 	}
-	if (o->insecure)
+	if (o->insecure && !o->json)
 		report_error(&run->report, NULL,
 			"warning: -k: the certificate is not verified; "
 			"anybody on the way may read and change everything");
@@ -159,7 +159,8 @@ static struct ask first_ask(const struct run *run, const struct url *url)
 static void tell_record(struct run *run, const char *text, enum outcome r, unsigned redirects,
 	const struct fetch_result *result, const struct err *e)
 {
-	const struct record record = { text, r, e->text, redirects, result };
+	const struct record record = { text, r, e->text, redirects, result,
+		run->options->insecure };
 	struct buf line;
 
 	buf_init(&line, 0);
@@ -187,6 +188,7 @@ static enum outcome fetch_once(struct run *run, size_t i, bool again)
 	enum outcome r;
 
 	fetch_result_init(&result);
+	run->report.silent = run->options->json; /* the record tells */
 	if (run->options->resume && partial_load(run->output.path, &partial)) {
 		ask.from = partial.size;
 		ask.if_range = str_of(partial.validator);
@@ -194,6 +196,7 @@ static enum outcome fetch_once(struct run *run, size_t i, bool again)
 	r = follow_run(&env, &ask, text, &result, &redirects, &e);
 	if (r != OUTCOME_OK)
 		report_error(&run->report, text, e.text);
+	run->report.silent = false;
 	tell_record(run, text, r, redirects, &result, &e);
 	run->connections += again && result.is_tls;
 	run->resumed += again && result.resumed;
@@ -242,7 +245,7 @@ static enum outcome fetch_all(struct run *run)
 		if (r == OUTCOME_OUTPUT)
 			break;
 	}
-	if (run->connections > 0)
+	if (run->connections > 0 && !run->options->json)
 		report_note(&run->report, "resumed %u of the %u connections after the first",
 			run->resumed, run->connections);
 	return first;
@@ -269,10 +272,7 @@ enum outcome run_options(const struct options *o)
 {
 	struct run run = {
 		.options = o,
-		.report = { .fd = STDERR_FILENO,
-			.verbose = o->verbose,
-			.quiet = o->quiet,
-			.silent = o->json },
+		.report = { .fd = STDERR_FILENO, .verbose = o->verbose, .quiet = o->quiet },
 		.resume = resume_new(),
 	};
 	enum outcome r;

@@ -27,7 +27,7 @@ Test(record, a_fetch_that_went_well)
 		.version = "TLSv1.3",
 		.cipher = "X",
 		.alpn = "http/1.1" };
-	const struct record r = { "u", OUTCOME_OK, "", 2, &result };
+	const struct record r = { "u", OUTCOME_OK, "", 2, &result, false };
 
 	cr_expect_str_eq(line(&r),
 		"{\"event\":\"fetch\",\"url\":\"u\",\"exit\":0,\"redirects\":2,"
@@ -39,9 +39,9 @@ Test(record, a_fetch_that_went_well)
 Test(record, a_fetch_that_never_began)
 {
 	const struct fetch_result result = { .duration_us = 3, .warning = "w" };
-	const struct record r = { "u", OUTCOME_NO_NAME, "a \"name\"", 0, &result };
+	const struct record r = { "u", OUTCOME_NO_NAME, "a \"name\"", 0, &result, true };
 
 	cr_expect_str_eq(line(&r),
 		"{\"event\":\"fetch\",\"url\":\"u\",\"exit\":3,\"error\":\"a \\\"name\\\"\","
-		"\"warning\":\"w\",\"redirects\":0,\"duration_us\":3}\n");
+		"\"warning\":\"w\",\"insecure\":true,\"redirects\":0,\"duration_us\":3}\n");
 }
