@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/names.h"
 #include "config/check_site.h"
@@ -275,7 +276,7 @@ static void check_choices(const struct config *c, struct findings *f)
 			"sigpipe = \"default\" lets any client kill a worker by closing its "
 			"connection early");
 	p = config_place_of(c, &c->user, NULL);
-	if (c->path && c->user_is_set && c->user && !strcmp(c->user, "root"))
+	if (c->path && geteuid() == 0 && c->user_is_set && c->user && !strcmp(c->user, "root"))
 		findings_warning(f, p.file, p.line,
 			"workers run as root; a user of their own, such as \"latchd\", is much "
 			"safer");

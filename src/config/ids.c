@@ -41,23 +41,31 @@ static int find_group(const char *name, gid_t *ret_gid)
 	return found ? 0 : 1;
 }
 
+static void warn_unused(const struct config *c, const void *target, const char *what,
+	const char *name, const char *kind, unsigned id, struct findings *f)
+{
+	struct config_place p = config_place_of(c, target, NULL);
+
+	if (f)
+		findings_warning(f, p.file, p.line,
+			"%s \"%.60s\" is not used: not started as root, the workers run as %s %u",
+			what, name, kind, id);
+}
+
 /* Started without privileges we stay who we are; another name in the file is then an unkept
  * promise. */
 static int stay(const struct config *c, unsigned *ret_uid, unsigned *ret_gid, struct findings *f)
 {
-	struct config_place p = config_place_of(c, &c->user, NULL);
-	uid_t uid = geteuid(), named = uid;
-	gid_t gid;
+	uid_t uid = geteuid(), named_uid;
+	gid_t gid = getegid(), named_gid;
 
 	*ret_uid = uid;
-	*ret_gid = getegid();
-	if (!f || !c->user_is_set || !c->user || !c->user[0])
-		return 0;
-	if (find_user(c->user, &named, &gid) || named != uid)
-		findings_warning(f, p.file, p.line,
-			"user \"%.60s\" is not used: not started as root, the workers run as uid "
-			"%u",
-			c->user, uid);
+	*ret_gid = gid;
+	if (c->user_is_set && c->user && c->user[0] &&
+		(find_user(c->user, &named_uid, &named_gid) || named_uid != uid))
+		warn_unused(c, &c->user, "user", c->user, "uid", uid, f);
+	if (c->group && c->group[0] && (find_group(c->group, &named_gid) || named_gid != gid))
+		warn_unused(c, &c->group, "group", c->group, "gid", gid, f);
 	return 0;
 }
 

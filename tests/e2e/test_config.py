@@ -1,6 +1,7 @@
 """The configuration: all mistakes are told with file and line in one run; -t, -T, --explain."""
 import os
 import re
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -213,6 +214,46 @@ sites = ( { names = [ "localhost", "x.example" ]; default = true;
                 )
             )
             self.assertEqual(out.returncode, code, out.stderr)
+
+
+@unittest.skipUnless(IS_ROOT, "needs root")
+class Unprivileged(TestCase):
+    """latchd -t by somebody who is not root."""
+
+    def setUp(self):
+        self.dir = scratch()
+        self.prefix = ["setpriv", "--reuid", WORKER_USER, "--regid", WORKER_GROUP, "--clear-groups"]
+        if subprocess.run([*self.prefix, "test", "-x", LATCHD], check=False).returncode:
+            self.skipTest(f"{WORKER_USER} may not run {LATCHD}")
+
+    def check(self, text):
+        path = self.dir / "latchd.conf"
+        path.write_text(text + """
+listeners = ( { name = "http"; address = "127.0.0.1:8080"; tls = false; } );
+sites = ( { names = [ "*" ]; listeners = [ "http" ];
+            routes = ( { path = "/"; respond = {}; } ); } );
+""")
+        return latchd("-t", "-c", path, prefix=self.prefix)
+
+    def test_its_own_names_are_fine(self):
+        run = self.check(f'user = "{WORKER_USER}";\ngroup = "{WORKER_GROUP}";')
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        run = self.check("")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def test_other_names_are_warned_of(self):
+        run = self.check('user = "root";\ngroup = "root";')
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stderr, r'latchd.conf:1: .*user "root" is not used: not started as root')
+        self.assertRegex(run.stderr, r'latchd.conf:2: .*group "root" is not used: not started as')
+        self.assertEqual(len(run.stderr.splitlines()), 2, run.stderr)
+
+    def test_a_file_that_it_may_not_read(self):
+        self.check("")
+        (self.dir / "latchd.conf").chmod(0o600)
+        run = latchd("-t", "-c", self.dir / "latchd.conf", prefix=self.prefix)
+        self.assertEqual(run.returncode, 77, run.stderr)
+        self.assertIn("latchd.conf: cannot be read: Permission denied", run.stderr)
 
 
 if __name__ == "__main__":
