@@ -1,4 +1,4 @@
-/* epoll, and the only room that says so.
+/* epoll, and the only room that calls it.
  *
  * On the hot path of every request: one system call and one reading of the clock a turn, no
  * allocation. Refuses edge triggering: whoever leaves bytes behind is called again. */

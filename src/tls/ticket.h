@@ -41,7 +41,7 @@ void ticket_ring_free(struct ticket_ring *r);
 int ticket_ring_fd(const struct ticket_ring *r); /* -1 once it is read-only */
 /* Puts a new key in front; `keep` older ones stay (1 to TICKET_KEEP_MAX - 1), older are wiped. */
 int ticket_ring_rotate(struct ticket_ring *r, unsigned keep, struct err *e);
-/* Puts the keys of secrets into it for the time `now_ms` (clock_wall_ms()), made for slices of
+/* Puts the keys of secrets into it for the time `now_ms` (of the wall clock), made for slices of
  * `rotate_ms`: that of this slice in front, `keep` before it, and, for machines whose clocks are
  * ahead, the next. The eras are in order, n of them; slices before the first have no key, and this
  * slice must have one. Tickets are made with the last era that is sure, and those of machines that

@@ -1,4 +1,4 @@
-/* Takes connections off the shared listeners, one an event, and hands them to protocol/conn. It
+/* Takes connections off the shared listeners and hands them to protocol/conn. It
  * never looks at their bytes. Neighbours: ipc/board counts and judges, the loop tells. */
 #include "worker/accept.h"
 

@@ -244,8 +244,8 @@ sites = ( { names = [ "*" ]; listeners = [ "http" ];
     def test_other_names_are_warned_of(self):
         run = self.check('user = "root";\ngroup = "root";')
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertRegex(run.stderr, r'latchd.conf:1: .*user "root" is not used: not started as root')
-        self.assertRegex(run.stderr, r'latchd.conf:2: .*group "root" is not used: not started as')
+        self.assertRegex(run.stderr, r'latchd.conf:1: .*user "root" is not used: not started')
+        self.assertRegex(run.stderr, r'latchd.conf:2: .*group "root" is not used: not started')
         self.assertEqual(len(run.stderr.splitlines()), 2, run.stderr)
 
     def test_a_file_that_it_may_not_read(self):

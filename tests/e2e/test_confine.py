@@ -193,8 +193,8 @@ sites = ( { names = [ "localhost" ]; certificate = "@CERTS@/ecdsa.pem";
     def record(self, message):
         """The fields of the next record with such a message, as far as they are lines."""
         while True:
-            record = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().split("\n")
-                          if "=" in line)
+            lines = self.socket.recv(65536).decode().split("\n")
+            record = dict(line.split("=", 1) for line in lines if "=" in line)
             if re.search(message, record.get("MESSAGE", "")):
                 return record
 

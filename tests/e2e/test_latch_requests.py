@@ -431,7 +431,7 @@ class Records(LatchTestCase):
     def test_what_fails_before_or_after_all_fetches_is_told_in_words(self):
         for args, code, words in (
             (["https://"], 2, "latch: https://: "),
-            (["-d", "@/nonexistent", "http://127.0.0.1:1/"], 2, "latch: /nonexistent: cannot be read"),
+            (["-d", "@/nonexistent", "http://127.0.0.1:1/"], 2, "/nonexistent: cannot be read"),
             (["--ca", "/nonexistent", "https://127.0.0.1:1/"], 1, "/nonexistent")):
             run = self.latch("--json", *args, ca=False, code=code)
             self.assertIn(words, run.err)
