@@ -39,9 +39,9 @@ static const struct route_site *choose_site(
 			return chosen;
 		return NULL;
 	}
-	if (site)
-		return site;
-	return table->fallback;
+	if (table->fallback && (!site || s->host.n == 0))
+		return table->fallback;
+	return site;
 }
 
 /* A path that ends in "/" is a prefix of what is under it; another is itself, or the parent of what

@@ -75,7 +75,8 @@ struct route_table {
  *
  *   site    TLS: that of the connection (stream.site, by SNI), which must serve the host (421);
  *           plain: that of the host, else the fallback, else 421.
- *           Without a host (HTTP/1.0): that of the connection, or the fallback; none: 400.
+ *           Without a host (HTTP/1.0): that of the connection; plain: the fallback, else the one of
+ *           any name, else 400.
  *   method  OPTIONS * is 204; CONNECT and TRACE are 405, an unknown one 501.
  *   route   the longest path that is the request's or a parent of it (404);
  *           the peer must be one that may, by address and by certificate (403). */

@@ -214,6 +214,8 @@ Test(route, plain_without_host_goes_to_the_site_of_any_name)
 	s->host = (struct str){ "", 0 };
 	names_add(table.names, STR("*"), &second);
 	expect_reached("/old/", "second");
+	table.fallback = &first;
+	expect_reached("/old/", "old");
 }
 
 Test(route, tls_serves_what_sni_chose)
