@@ -43,10 +43,10 @@ class Both(TestCase):
     def each(self):
         return (("strict", self.d.port), ("lenient", self.d.port2))
 
-    def expect_words(self, pattern, source, mark, mode):
+    def expect_words(self, pattern, source, mark, mode, level):
         """Strict says it once, lenient does not. The line was written before the counter grew, but
         the pipe may still hold it, and those of other peers."""
-        pattern = f"client {source} on .*{pattern}"
+        pattern = f"{level}: client {source} on .*{pattern}"
         if mode == "strict":
             self.d.log.wait(pattern, mark)
         self.assertEqual(len(self.d.log.find(pattern, mark)), 1 if mode == "strict" else 0, mode)
@@ -98,7 +98,7 @@ class Both(TestCase):
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify)
             self.expect(before, "truncated")
-            self.expect_words("closure truncated", source, mark, mode)
+            self.expect_words("closure truncated", source, mark, mode, "warning")
 
     def test_a_reset_in_mid_response(self):
         for mode, port in self.each():
@@ -108,7 +108,7 @@ class Both(TestCase):
                 p.read_some()
                 p.reset()
             self.expect(before, "reset")
-            self.expect_words("reset", source, mark, mode)
+            self.expect_words("reset", source, mark, mode, "info")
 
     def test_a_peer_that_never_answers_our_close_notify(self):
         for mode, port in self.each():
@@ -118,7 +118,7 @@ class Both(TestCase):
                 p.read_to_end()
                 self.assertTrue(p.saw_close_notify and p.saw_fin)
                 self.expect(before, "timeout" if mode == "strict" else "local")
-            self.expect_words("closure timeout", source, mark, mode)
+            self.expect_words("closure timeout", source, mark, mode, "warning")
 
     def test_fin_instead_of_an_answer_to_our_close_notify(self):
         for _, port in self.each():

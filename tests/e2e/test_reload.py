@@ -353,11 +353,16 @@ class Stop(TestCase):
 
     def test_workers_ignore_a_terminals_signals(self):
         with Latchd(files={"a.txt": b"A"}) as d:
-            for worker in d.workers():
-                os.kill(worker, signal.SIGINT)
-                os.kill(worker, signal.SIGHUP)
-            self.assertEqual(d.fetch("/a.txt").body, b"A")
-            self.assertEqual(d.status()["worker_respawns_total"], 0)
+            workers = d.workers()
+            for worker in workers:
+                for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT,
+                               signal.SIGUSR1, signal.SIGUSR2):
+                    os.kill(worker, number)
+            for _ in range(8):
+                self.assertEqual(d.fetch("/a.txt").body, b"A")
+            self.assertEqual(d.workers(), workers)
+            status = d.status()
+            self.assertEqual((status["worker_respawns_total"], status["generation"]), (0, 1))
 
 
 if __name__ == "__main__":
