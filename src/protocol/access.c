@@ -130,6 +130,7 @@ static void handshake_facts(struct facts *f, const struct access_handshake *h)
 	add_text(f, "reason", "REASON", h->reason, ACCESS_VALUE_MAX);
 	add_text(f, "versions", "VERSIONS", h->versions, ACCESS_VALUE_MAX);
 	add_text(f, "groups", "GROUPS", h->groups, ACCESS_VALUE_MAX);
+	add_text(f, "ja4", "JA4", h->ja4, CLIENT_MAX);
 	add_optional(f, "alert", "ALERT", h->alert, FACT_NUMBER);
 	add_text(f, "alert_by", "ALERT_BY", h->alert_by, CLIENT_MAX);
 }

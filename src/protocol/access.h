@@ -61,6 +61,7 @@ struct access_close {
 struct access_handshake {
 	struct str client, sni, reason;
 	struct str versions, groups; /* that the client offered, in words */
+	struct str ja4;              /* p NULL: there was no whole ClientHello */
 	int alert;                   /* -1: none */
 	struct str alert_by;         /* "client" or "server"; p NULL: none */
 	int64_t wall_ms;

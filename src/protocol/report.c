@@ -7,6 +7,7 @@
 #include "net/sock.h"
 #include "protocol/events.h"
 #include "tls/hello.h"
+#include "tls/ja4.h"
 #include "tls/reason.h"
 
 static struct str client_text(const struct conn *c, char *dst, size_t size)
@@ -117,7 +118,7 @@ static void log_handshake(
 	const struct conn *c, const struct access_handshake *e, const char *sentence)
 {
 	char alert[LOG_NUMBER_SIZE];
-	struct log_field fields[8] = {
+	struct log_field fields[9] = {
 		{ "CLIENT", e->client },
 		{ "LISTENER", str_of(c->listener->name) },
 		{ "SNI", e->sni },
@@ -127,6 +128,8 @@ static void log_handshake(
 	};
 	size_t n = 6;
 
+	if (e->ja4.p)
+		fields[n++] = (struct log_field){ "JA4", e->ja4 };
 	if (e->alert >= 0) {
 		fields[n++] = log_number("ALERT", e->alert, alert);
 		fields[n++] = (struct log_field){ "ALERT_BY", e->alert_by };
@@ -141,6 +144,7 @@ void report_handshake(struct conn *c, const struct tls_reason *why)
 {
 	static const struct str by[] = { { "server", 6 }, { "client", 6 } };
 	char client[SOCK_TEXT_SIZE], versions[HELLO_TEXT_SIZE], groups[HELLO_TEXT_SIZE];
+	char ja4[JA4_SIZE];
 	struct access_handshake event = {
 		.client = client_text(c, client, sizeof client),
 		.sni = str_of(session_sni(&c->session)),
@@ -157,6 +161,8 @@ void report_handshake(struct conn *c, const struct tls_reason *why)
 	bool passes = log_rate_pass(&c->env->handshake_trouble);
 
 	board_add(c->env->counters->handshakes_failed, 1);
+	if ((log || passes) && ja4_write(buf_str(&c->session.hello), ja4))
+		event.ja4 = (struct str){ ja4, JA4_SIZE - 1 };
 	if (passes && log_is_on(LOG_LEVEL_INFO) && !(to_journal && log_is_native()))
 		log_handshake(c, &event, why->sentence);
 	if (log && (passes || !to_journal))

@@ -1,7 +1,6 @@
 /* The lists of a ClientHello. Refuses to judge them: that is OpenSSL's. */
 #include "tls/hello.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 
 #include <openssl/ssl.h>
@@ -41,7 +40,7 @@ enum {
 	GROUPS = sizeof(groups) / sizeof(groups[0]),
 };
 
-static bool is_grease(unsigned code)
+bool hello_is_grease(unsigned code)
 {
 	return (code & 0x0f0f) == 0x0a0a && code >> 8 == (code & 0xff);
 }
@@ -50,7 +49,7 @@ static unsigned bit_of(unsigned code, const struct offer *table, unsigned n)
 {
 	unsigned i = 0;
 
-	if (is_grease(code))
+	if (hello_is_grease(code))
 		return 0;
 	while (i < n - 1 && table[i].code != code)
 		i++;

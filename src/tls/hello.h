@@ -3,6 +3,7 @@
 #ifndef LATCH_TLS_HELLO_H
 #define LATCH_TLS_HELLO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,9 @@ struct ssl_st;
 
 enum { HELLO_TEXT_SIZE = 128 }; /* enough for either set in words */
 
-/* In the ClientHello callback alone. What is malformed counts as far as it goes; GREASE (RFC 8701)
+/* One of the codes that clients put in at random, to be ignored (RFC 8701)? */
+bool hello_is_grease(unsigned code);
+/* In the ClientHello callback alone. What is malformed counts as far as it goes; GREASE
  * does not. */
 void hello_take(struct ssl_st *ssl, uint8_t *ret_versions, uint16_t *ret_groups);
 /* "1.2 1.3"; n 0: no ClientHello was understood. `dst` keeps the text. */

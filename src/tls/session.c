@@ -19,6 +19,7 @@
 enum {
 	RECVS_READ = 8,       /* a call's budget of recv(), see session.recvs_left */
 	RECVS_HANDSHAKE = 1,  /* the next event brings the rest: asking again is mostly in vain */
+	HELLO_MAX = 4096,     /* of a ClientHello that is kept */
 	DROPPED_MAX = 32,     /* records that OpenSSL drops after our close_notify, a call */
 	RECORD_OVERHEAD = 64, /* of one record, at most: header, nonce, tag */
 	ALERT_MAX = 128,      /* a close_notify as a record */
@@ -38,11 +39,26 @@ void session_env_done(struct session_env *env)
 	env->owner = NULL;
 }
 
+/* Keeps the ClientHello for the report of a failure, and looks at no other message. */
+static void on_message(int is_written, int version, int type, const void *p, size_t n,
+	struct ssl_st *ssl, void *arg)
+{
+	struct session *s = arg;
+
+	(void)version;
+	if (is_written || type != SSL3_RT_HANDSHAKE || n < SSL3_HM_HEADER_LENGTH ||
+		*(const unsigned char *)p != SSL3_MT_CLIENT_HELLO)
+		return;
+	buf_append(&s->hello, (const char *)p + SSL3_HM_HEADER_LENGTH, n - SSL3_HM_HEADER_LENGTH);
+	SSL_set_msg_callback(ssl, NULL);
+}
+
 int session_open(
 	struct session *s, struct session_env *env, int fd, struct ssl_ctx_st *ctx, bool is_server)
 {
 	*s = (struct session){ .fd = fd, .env = env, .is_server = is_server, .alert_sent = -1 };
 	buf_init(&s->pending, SESSION_OUT_MAX);
+	buf_init(&s->hello, HELLO_MAX);
 	if (!ctx)
 		return 0;
 	s->ssl = SSL_new(ctx);
@@ -53,10 +69,13 @@ int session_open(
 		return -1;
 	}
 	SSL_set_bio(s->ssl, bio, bio);
-	if (is_server)
+	if (is_server) {
 		SSL_set_accept_state(s->ssl);
-	else
+		SSL_set_msg_callback(s->ssl, on_message);
+		SSL_set_msg_callback_arg(s->ssl, s);
+	} else {
 		SSL_set_connect_state(s->ssl);
+	}
 	return 0;
 }
 
@@ -74,6 +93,7 @@ void session_close(struct session *s, bool forget)
 	if (!s)
 		return;
 	drop_output(s);
+	buf_done(&s->hello);
 	tls_peer_free(s->peer);
 	s->peer = NULL;
 	if (s->env && s->env->named == s)
@@ -149,6 +169,7 @@ enum io_status session_handshake(struct session *s)
 		return st == IO_WANT_READ && flushed != IO_OK ? flushed : st;
 	}
 	s->handshaken = true;
+	buf_done(&s->hello);
 	if (s->is_server && SSL_get0_peer_certificate(s->ssl))
 		s->peer = tls_peer_new(SSL_get0_peer_certificate(s->ssl));
 	if (session_has_input(s))

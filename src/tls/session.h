@@ -57,6 +57,8 @@ struct session {
 	struct ssl_st *ssl; /* NULL: plain */
 	struct session_env *env;
 	struct buf pending; /* ciphertext that the kernel did not take; empty when all is well */
+	/* A server's: the first ClientHello, without its head, until the handshake is done. */
+	struct buf hello;
 	bool is_server;
 	bool handshaken;
 	bool peer_fin;        /* read() gave 0 */

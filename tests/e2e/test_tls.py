@@ -1,7 +1,9 @@
 """What the tls directives do, seen by `openssl s_client`: profiles and what overrides them, names,
 certificates of two kinds, tickets and their keys."""
+import hashlib
 import json
 import re
+import ssl
 import subprocess
 import time
 
@@ -244,6 +246,59 @@ class Failures(TestCase):
                     self.assertEqual((event["reason"], event["alert"]), (reason, alert))
                     if not reason.startswith("alert_"):
                         self.assertIn(f"SSL alert number {alert}", text)
+
+    @staticmethod
+    def ja4(hello):
+        """Of a ClientHello without GREASE, as its publication has it, by other means than ours."""
+        def vector(at, width):
+            end = at + width + int.from_bytes(hello[at:at + width], "big")
+            return at + width, end
+
+        def codes(start, end):
+            return [hello[i:i + 2].hex() for i in range(start, end, 2)]
+
+        def digest(text):
+            return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+        _, at = vector(4 + 2 + 32, 1)
+        start, at = vector(at, 2)
+        ciphers = codes(start, at)
+        at, end = vector(vector(at, 1)[1], 2)
+        extensions = {}
+        while at < end:
+            start, after = vector(at + 2, 2)
+            extensions[hello[at:at + 2].hex()] = (start, after)
+            at = after
+        algorithms = codes(extensions["000d"][0] + 2, extensions["000d"][1])
+        versions = [hello[4:6].hex()]
+        if "002b" in extensions:
+            versions = codes(extensions["002b"][0] + 1, extensions["002b"][1])
+        start = extensions["0010"][0] + 2
+        protocol = hello[start + 1:start + 1 + hello[start]].decode()
+        counted = sorted(e for e in extensions if e not in ("0000", "0010"))
+        return (f"t1{int(max(versions)[3]) - 1}{'d' if '0000' in extensions else 'i'}"
+                f"{len(ciphers):02}{len(extensions):02}{protocol[0]}{protocol[-1]}"
+                f"_{digest(','.join(sorted(ciphers)))}"
+                f"_{digest(','.join(counted) + '_' + ','.join(algorithms))}")
+
+    def test_the_fingerprint_of_the_client(self):
+        with Latchd(self.CONFIG) as d:
+            for version, name in ((None, "other.test"), ("1.2", "other.test"), (None, None)):
+                context, out = client_context(version, alpn=["h2", "http/1.1"]), ssl.MemoryBIO()
+                context.check_hostname = False
+                tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+                with self.assertRaises(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                record = out.read()
+                with d.peer(tls=False) as p:
+                    p.send(record).read_to_end()
+                event = self.last_event(d)
+                if name:
+                    self.assertEqual(event["reason"], "unrecognized_name")
+                    self.assertEqual(event["ja4"], self.ja4(record[5:]))
+                    self.assertRegex(event["ja4"], "^t1[23]d[0-9]{4}h2_")
+                else:
+                    self.assertRegex(event["ja4"], "^t13i[0-9]{4}h2_")
 
     def last_event(self, d):
         """Of the handshake that was refused last; the file is read on."""

@@ -219,6 +219,7 @@ Test(access, writes_failed_handshakes_in_json_only)
 		.reason = STR("unknown_ca"),
 		.versions = STR("1.2 1.3"),
 		.groups = STR("X25519"),
+		.ja4 = STR("t13i0102h2_1_2"),
 		.alert = 48,
 		.alert_by = STR("client"),
 		.wall_ms = 971186136789 };
@@ -229,16 +230,18 @@ Test(access, writes_failed_handshakes_in_json_only)
 	access_write_handshake(&logged, &failed);
 	failed.alert = -1;
 	failed.sni = STR("example.org");
-	failed.versions = failed.groups = failed.alert_by = (struct str){ NULL, 0 };
+	failed.versions = failed.groups = failed.ja4 = failed.alert_by = (struct str){ NULL, 0 };
 	access_write_handshake(&logged, &failed);
 	cr_expect_str_eq(flushed(),
 		"{\"event\":\"handshake_failed\",\"time\":\"2000-10-10T13:55:36.789Z\","
 		"\"client\":\"::1\",\"sni\":null,\"reason\":\"unknown_ca\","
 		"\"versions\":\"1.2 1.3\","
-		"\"groups\":\"X25519\",\"alert\":48,\"alert_by\":\"client\"}\n"
+		"\"groups\":\"X25519\",\"ja4\":\"t13i0102h2_1_2\","
+		"\"alert\":48,\"alert_by\":\"client\"}\n"
 		"{\"event\":\"handshake_failed\",\"time\":\"2000-10-10T13:55:36.789Z\","
 		"\"client\":\"::1\",\"sni\":\"example.org\",\"reason\":\"unknown_ca\","
-		"\"versions\":null,\"groups\":null,\"alert\":null,\"alert_by\":null}\n");
+		"\"versions\":null,\"groups\":null,\"ja4\":null,"
+		"\"alert\":null,\"alert_by\":null}\n");
 }
 
 Test(access, gathers_lines_until_half_a_buffer)
