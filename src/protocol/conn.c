@@ -64,6 +64,7 @@ bool conn_is_breach(const struct conn *c, enum closure how)
 		return false;
 	return how == CLOSURE_TRUNCATED ||
 	       (how == CLOSURE_TIMEOUT && c->closing.state == CLOSING_DONE &&
+		       c->session.sent_close && buf_len(&c->session.pending) == 0 &&
 		       !c->closing.early_timeout && linger_of(c) == p->linger_ms);
 }
 

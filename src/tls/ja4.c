@@ -192,11 +192,14 @@ static int compare(const void *a, const void *b)
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-/* "002f,0035" */
-static void put_list(struct buf *out, const struct codes *c)
+/* "002f,0035"; false: out of memory. */
+static bool put_list(struct buf *out, const struct codes *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		buf_appendf(out, "%s%04x", i ? "," : "", c->v[i]);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < c->n; i++)
+		ok = buf_appendf(out, "%s%04x", i ? "," : "", c->v[i]);
+	return ok;
 }
 
 /* The digits of the hash of the text, which is dropped; zeros where there is none. */
@@ -250,16 +253,13 @@ static bool describe(struct offers *o, struct buf *out)
 	buf_appendf(out, "t%s%c%02u%02u%.2s_", version_digits(o->version), o->has_name ? 'd' : 'i',
 		count(&o->ciphers), count(&o->extensions), ends);
 	sort(&o->ciphers);
-	put_list(&text, &o->ciphers);
-	ok = put_hash(out, &text);
+	ok = put_list(&text, &o->ciphers) && put_hash(out, &text);
 	buf_append(out, "_", 1);
 	leave_out_names(&o->extensions);
 	sort(&o->extensions);
-	put_list(&text, &o->extensions);
-	if (o->algorithms.n > 0)
-		buf_append(&text, "_", 1);
-	put_list(&text, &o->algorithms);
-	ok = put_hash(out, &text) && ok;
+	ok = ok && put_list(&text, &o->extensions) &&
+	     (o->algorithms.n == 0 || buf_append(&text, "_", 1)) &&
+	     put_list(&text, &o->algorithms) && put_hash(out, &text);
 	buf_done(&text);
 	return ok;
 }

@@ -178,7 +178,8 @@ class Cache(TestCase):
             self.assertFalse(c.visit(d.port))
 
     def test_a_strict_end_by_a_deadline_of_ours_forgets_nothing(self):
-        extra = ('tls = { session_cache = "64K"; }; shutdown = { mode = "strict"; };'
+        extra = ('tls = { session_cache = "64K"; };'
+                 'shutdown = { mode = "strict"; linger = "20s"; };'
                  'timeouts = { header = "100ms"; };')
         with Latchd(extra=extra) as d:
             c = self.client()
